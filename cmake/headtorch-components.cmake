@@ -1,0 +1,44 @@
+# headtorch: tensors and autograd for C++20.
+# SPDX-License-Identifier: MIT
+#
+# What is optional, found where headtorch is used. Included by headtorch's own CMakeLists.txt and by the installed package.
+#   headtorch_openmp   OpenMP, when it is found and HEADTORCH_OPENMP is not off
+#   headtorch::io      headers that read compressed files; there when zlib is
+#   headtorch::viz     headers that draw; gnuplot is a program, so there is nothing to link
+#   headtorch::native  the instruction set of this machine. All of one program or none of it should be compiled with it.
+include_guard(DIRECTORY)
+
+if(NOT TARGET headtorch_openmp AND (HEADTORCH_OPENMP OR NOT DEFINED HEADTORCH_OPENMP))
+    find_package(OpenMP QUIET COMPONENTS CXX)
+    if(TARGET OpenMP::OpenMP_CXX)
+        add_library(headtorch_openmp INTERFACE IMPORTED GLOBAL)
+        target_link_libraries(headtorch_openmp INTERFACE OpenMP::OpenMP_CXX)
+    endif()
+endif()
+
+if(NOT TARGET headtorch::io)
+    find_package(ZLIB QUIET)
+    if(TARGET ZLIB::ZLIB)
+        add_library(headtorch::io INTERFACE IMPORTED GLOBAL)
+        target_link_libraries(headtorch::io INTERFACE headtorch::headtorch ZLIB::ZLIB)
+    endif()
+endif()
+
+if(NOT TARGET headtorch::viz)
+    add_library(headtorch::viz INTERFACE IMPORTED GLOBAL)
+    target_link_libraries(headtorch::viz INTERFACE headtorch::headtorch)
+endif()
+
+if(NOT TARGET headtorch::native)
+    include(CheckCXXCompilerFlag)
+    check_cxx_compiler_flag(-march=native HEADTORCH_HAS_MARCH_NATIVE)
+    if(NOT HEADTORCH_HAS_MARCH_NATIVE)  # some Arm and POWER compilers
+        check_cxx_compiler_flag(-mcpu=native HEADTORCH_HAS_MCPU_NATIVE)
+    endif()
+    add_library(headtorch::native INTERFACE IMPORTED GLOBAL)
+    if(HEADTORCH_HAS_MARCH_NATIVE)
+        target_compile_options(headtorch::native INTERFACE -march=native)
+    elseif(HEADTORCH_HAS_MCPU_NATIVE)
+        target_compile_options(headtorch::native INTERFACE -mcpu=native)
+    endif()
+endif()

@@ -1,0 +1,152 @@
+// headtorch: tensors and autograd for C++20.
+// SPDX-License-Identifier: MIT
+
+#include "examples/common/cli.hpp"
+
+#include <CLI/CLI.hpp>
+#include <charconv>
+#include <cstdio>
+#include <cstdlib>
+#include <exception>
+#include <limits>
+#include <system_error>
+#include <utility>
+
+#include "headtorch/core/random.hpp"
+#include "headtorch/device/cpu/parallel.hpp"
+
+namespace examples {
+namespace {
+
+std::string one_line(std::string text) {
+    while (!text.empty() && (text.back() == '\n' || text.back() == ' ')) text.pop_back();
+    for (char& c : text)
+        if (c == '\n' || c == '\r') c = ' ';
+    return text;
+}
+
+/// A whole number from 0 to `most`, or the end of the program.
+std::uint64_t count(const Options& options, const std::string& flag, const std::string& text, std::uint64_t most) {
+    std::uint64_t value = 0;
+    const auto [end, failure] = std::from_chars(text.data(), text.data() + text.size(), value);
+    if (failure != std::errc() || end != text.data() + text.size() || value > most)
+        fail(options, flag + " takes a whole number from 0 to " + std::to_string(most) + ", not '" + text + "'");
+    return value;
+}
+
+std::string program_name;  // NOLINT: the terminate handler takes no argument
+
+[[noreturn]] void report_and_exit() {
+    std::string text = "ended without an exception";
+    try {
+        if (const std::exception_ptr failure = std::current_exception()) std::rethrow_exception(failure);
+    } catch (const std::exception& failure) {
+        text = failure.what();
+    } catch (...) {
+        text = "ended by an exception of unknown type";
+    }
+    std::fflush(stdout);
+    std::fprintf(stderr, "%s: %s\n", program_name.c_str(), one_line(text).c_str());
+    std::_Exit(1);
+}
+
+}  // namespace
+
+void fail(const Options& options, const std::string& text) {
+    std::fflush(stdout);
+    std::fprintf(stderr, "%s: %s\n", options.name.c_str(), one_line(text).c_str());
+    std::exit(2);
+}
+
+Options parse(int argc, const char* const* argv, const std::string& name, const std::string& description, Options defaults) {
+    Options options = std::move(defaults);
+    options.name = name;
+    program_name = name;
+    std::set_terminate(report_and_exit);
+
+    std::string seed = std::to_string(options.seed);
+    std::string epochs = std::to_string(options.epochs);
+    std::string threads = std::to_string(options.threads);
+    std::string out = options.out.string();
+    std::string data = options.data.string();
+    bool no_plots = !options.plots;
+
+    CLI::App app(description, name);
+    app.add_option("--seed", seed, "Seed of the random numbers")->type_name("N")->capture_default_str();
+    app.add_option("--epochs", epochs, "Passes over the training data")->type_name("N")->capture_default_str();
+    app.add_option("--threads", threads, "Threads for large operations; 0: all that the machine has")->type_name("N")->capture_default_str();
+    app.add_option("--out", out, "Directory for the pictures; made if need be")->type_name("DIR")->capture_default_str();
+    app.add_option("--data", data, "Directory of the data set, for examples that read one")->type_name("DIR");
+    app.add_flag("--no-plots", no_plots, "Draw no pictures");
+    try {
+        app.parse(argc, argv);
+    } catch (const CLI::CallForHelp&) {
+        std::printf("%s", app.help().c_str());
+        std::exit(0);
+    } catch (const CLI::ParseError& failure) {
+        fail(options, std::string(failure.what()) + " (--help lists the options)");
+    }
+
+    options.seed = count(options, "--seed", seed, std::numeric_limits<std::uint64_t>::max());
+    options.epochs = static_cast<std::int64_t>(count(options, "--epochs", epochs, 1'000'000'000));
+    options.threads = static_cast<int>(count(options, "--threads", threads, 1024));
+    options.plots = !no_plots;
+    options.data = data;
+    options.out = out;
+    if (out.empty()) fail(options, "--out takes a directory, not an empty name");
+    std::error_code problem;
+    if (!data.empty() && !std::filesystem::is_directory(options.data, problem)) fail(options, "--data: there is no directory '" + data + "'");
+    std::filesystem::create_directories(options.out, problem);
+    if (!std::filesystem::is_directory(options.out)) {
+        fail(options, "--out: cannot make the directory '" + out + "'" + (problem ? ": " + problem.message() : ""));
+    }
+
+    headtorch::manual_seed(options.seed);
+    if (options.threads > 0) headtorch::set_num_threads(options.threads);
+    return options;
+}
+
+std::filesystem::path data_directory(const Options& options, const std::string& name, const std::string& file, const std::string& remedy) {
+    const auto has_it = [&](const std::filesystem::path& directory) {
+        std::error_code ignored;
+        return std::filesystem::exists(directory / file, ignored) || std::filesystem::exists(directory / (file + ".gz"), ignored);
+    };
+    if (!options.data.empty()) {
+        if (has_it(options.data)) return options.data;
+        if (has_it(options.data / name)) return options.data / name;
+        fail(options, "--data: there is no " + file + " or " + file + ".gz in '" + options.data.string() + "'");
+    }
+    std::vector<std::filesystem::path> places;
+    if (const char* own = std::getenv("HEADTORCH_DATA")) places.emplace_back(own);
+    if (const char* share = std::getenv("XDG_DATA_HOME"))
+        places.emplace_back(std::filesystem::path(share) / "headtorch");
+    else if (const char* home = std::getenv("HOME"))
+        places.emplace_back(std::filesystem::path(home) / ".local/share/headtorch");
+    places.emplace_back("/usr/share/datasets");
+    std::string looked;
+    for (const std::filesystem::path& place : places) {
+        if (has_it(place / name)) return place / name;
+        looked += (looked.empty() ? "" : ", ") + (place / name).string();
+    }
+    fail(options, "no " + file + " in " + looked + "; " + remedy);
+}
+
+Result& Result::add(const std::string& key, double value, int digits) {
+    char text[64];
+    std::snprintf(text, sizeof text, "%.*f", digits, value);
+    return add(key, std::string(text));
+}
+
+Result& Result::add(const std::string& key, std::int64_t value) { return add(key, std::to_string(value)); }
+
+Result& Result::add(const std::string& key, const std::string& value) {
+    line_ += " " + key + "=" + value;
+    return *this;
+}
+
+void Result::print() const {
+    std::printf("%s\n", line_.c_str());
+    std::fflush(stdout);
+}
+
+}  // namespace examples

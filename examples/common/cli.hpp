@@ -1,0 +1,60 @@
+// headtorch: tensors and autograd for C++20.
+// SPDX-License-Identifier: MIT
+#pragma once
+
+/// The command line that all examples share, and the line they end with.
+///
+///     int main(int argc, char** argv) {
+///         const examples::Options options = examples::parse(argc, argv, "moons", "Two moons told apart by a small network.", {.epochs = 1000});
+///         …
+///         examples::Result().add("epochs", epochs).add("accuracy", accuracy, 4).print();
+///     }
+
+#include <cstdint>
+#include <filesystem>
+#include <string>
+
+namespace examples {
+
+/// What the command line says. An example gives its own defaults to parse().
+struct Options {
+    std::uint64_t seed = 0;
+    std::int64_t epochs = 0;
+    int threads = 0;                  // 0: as many as OMP_NUM_THREADS says, or else as the machine has
+    std::filesystem::path out = ".";  // pictures go here; parse() makes the directory
+    std::filesystem::path data;       // empty: where the system keeps data sets, see data_directory()
+    bool plots = true;                // false with --no-plots
+    std::string name;                 // the example's, set by parse()
+
+    /// A file in the output directory, as a string: `options.file("loss.png")`.
+    std::string file(const std::string& base) const { return (out / base).string(); }
+};
+
+/// Reads `--help --seed --epochs --threads --out DIR --data DIR --no-plots`, makes the output directory, then seeds headtorch's default
+/// generator and sets its number of threads. A wrong value ends the program with one line on the error stream and exit code 2. An
+/// exception that nobody catches later on ends it with its message as one line, and exit code 1.
+Options parse(int argc, const char* const* argv, const std::string& name, const std::string& description, Options defaults = {});
+
+/// Ends the program with `name: text` on the error stream and exit code 2.
+[[noreturn]] void fail(const Options& options, const std::string& text);
+
+/// The directory with the data set `name`: `--data` if it was given, else `name` in $HEADTORCH_DATA, in
+/// ${XDG_DATA_HOME:-~/.local/share}/headtorch or in /usr/share/datasets, the first that has a file called `file`, plain or with .gz.
+/// When there is none, ends the program with a line that says where it looked and `remedy`.
+std::filesystem::path data_directory(const Options& options, const std::string& name, const std::string& file, const std::string& remedy);
+
+/// The last line of an example: `result: key=value key=value …`. Numbers are printed with the digits given here, after the point.
+class Result {
+public:
+    Result& add(const std::string& key, double value, int digits = 4);
+    Result& add(const std::string& key, std::int64_t value);
+    Result& add(const std::string& key, int value) { return add(key, static_cast<std::int64_t>(value)); }
+    Result& add(const std::string& key, const std::string& value);
+    Result& add(const std::string& key, const char* value) { return add(key, std::string(value)); }
+    void print() const;  // to standard output
+
+private:
+    std::string line_ = "result:";
+};
+
+}  // namespace examples
