@@ -11,6 +11,7 @@
 #include <limits>
 #include <system_error>
 #include <utility>
+#include <vector>
 
 #include "headtorch/core/random.hpp"
 #include "headtorch/device/cpu/parallel.hpp"
@@ -25,12 +26,12 @@ std::string one_line(std::string text) {
     return text;
 }
 
-/// A whole number from 0 to `most`, or the end of the program.
-std::uint64_t count(const Options& options, const std::string& flag, const std::string& text, std::uint64_t most) {
+/// A whole number from `least` to `most`, or the end of the program.
+std::uint64_t number(const Options& options, const std::string& flag, const std::string& text, std::uint64_t least, std::uint64_t most) {
     std::uint64_t value = 0;
     const auto [end, failure] = std::from_chars(text.data(), text.data() + text.size(), value);
-    if (failure != std::errc() || end != text.data() + text.size() || value > most)
-        fail(options, flag + " takes a whole number from 0 to " + std::to_string(most) + ", not '" + text + "'");
+    if (failure != std::errc() || end != text.data() + text.size() || value < least || value > most)
+        fail(options, flag + " takes a whole number from " + std::to_string(least) + " to " + std::to_string(most) + ", not '" + text + "'");
     return value;
 }
 
@@ -87,9 +88,9 @@ Options parse(int argc, const char* const* argv, const std::string& name, const 
         fail(options, std::string(failure.what()) + " (--help lists the options)");
     }
 
-    options.seed = count(options, "--seed", seed, std::numeric_limits<std::uint64_t>::max());
-    options.epochs = static_cast<std::int64_t>(count(options, "--epochs", epochs, 1'000'000'000));
-    options.threads = static_cast<int>(count(options, "--threads", threads, 1024));
+    options.seed = number(options, "--seed", seed, 0, std::numeric_limits<std::uint64_t>::max());
+    if (app.count("--epochs") > 0) options.epochs = static_cast<std::int64_t>(number(options, "--epochs", epochs, 1, 1'000'000'000));
+    options.threads = static_cast<int>(number(options, "--threads", threads, 0, 1024));
     options.plots = !no_plots;
     options.data = data;
     options.out = out;
