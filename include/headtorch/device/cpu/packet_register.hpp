@@ -1,0 +1,154 @@
+// headtorch: tensors and autograd for C++20.
+// SPDX-License-Identifier: MIT
+#pragma once
+
+/// What vector extensions alone cannot say: part of a register to and from memory, square roots, "any bit set?".
+/// Each has a portable form; with AVX-512 or SSE the instruction is named instead.
+
+#include <concepts>
+#include <cstdint>
+#include <cstring>
+#include <type_traits>
+
+#if defined(__SSE2__)
+#include <immintrin.h>
+#endif
+
+#include "headtorch/core/config.hpp"
+
+namespace headtorch::cpu {
+
+template <class T, int W>
+struct VectorType {
+    typedef T type __attribute__((vector_size(W * sizeof(T))));
+};
+/// W lanes of T as the compiler's own vector type.
+template <class T, int W>
+using VectorOf = typename VectorType<T, W>::type;
+
+/// The signed integer as wide as a T.
+template <class T>
+using SignedOf = std::conditional_t<sizeof(T) == 1, std::int8_t, std::conditional_t<sizeof(T) == 4, std::int32_t, std::int64_t>>;
+
+/// Copies n < W values without a call to memcpy: halves, quarters, … as n says.
+template <int W, class T>
+HEADTORCH_ALWAYS_INLINE void copy_partial(T* to, const T* from, int n) {
+    if constexpr (W > 1) {
+        constexpr int half = W / 2;
+        if (n >= half) {
+            std::memcpy(to, from, half * sizeof(T));
+            copy_partial<half>(to + half, from + half, n - half);
+        } else {
+            copy_partial<half>(to, from, n);
+        }
+    } else if (n > 0) {
+        *to = *from;
+    }
+}
+
+/// Is any bit set?
+template <class V>
+HEADTORCH_ALWAYS_INLINE bool any_bit(const V& v) {
+    if constexpr (sizeof(V) > 16) {
+        VectorOf<std::int64_t, sizeof(V) / 16> halves[2];
+        std::memcpy(halves, &v, sizeof v);
+        halves[0] |= halves[1];
+        return any_bit(halves[0]);
+    } else {
+        std::int64_t words[2] = {};
+        std::memcpy(words, &v, sizeof v);
+        return (words[0] | words[1]) != 0;
+    }
+}
+
+#if defined(__AVX512F__) && defined(__AVX512VL__)
+
+/// Has T x W a masked load and store of its own? (32- and 64-bit lanes, 16 to 64 bytes)
+template <class T, int W>
+inline constexpr bool has_masked_memory = (sizeof(T) == 4 || sizeof(T) == 8) && W * sizeof(T) >= 16 && W * sizeof(T) <= 64;
+
+/// The first n lanes of v from p; the others stay.
+template <class V, class T>
+HEADTORCH_ALWAYS_INLINE void load_masked(V& v, const T* p, int n) {
+    const auto lanes = static_cast<unsigned>((1u << n) - 1);
+    if constexpr (sizeof(T) == 4 && sizeof(V) == 64) {
+        auto& r = reinterpret_cast<__m512i&>(v);
+        r = _mm512_mask_loadu_epi32(r, static_cast<__mmask16>(lanes), p);
+    } else if constexpr (sizeof(T) == 4 && sizeof(V) == 32) {
+        auto& r = reinterpret_cast<__m256i&>(v);
+        r = _mm256_mask_loadu_epi32(r, static_cast<__mmask8>(lanes), p);
+    } else if constexpr (sizeof(T) == 4) {
+        auto& r = reinterpret_cast<__m128i&>(v);
+        r = _mm_mask_loadu_epi32(r, static_cast<__mmask8>(lanes), p);
+    } else if constexpr (sizeof(V) == 64) {
+        auto& r = reinterpret_cast<__m512i&>(v);
+        r = _mm512_mask_loadu_epi64(r, static_cast<__mmask8>(lanes), p);
+    } else if constexpr (sizeof(V) == 32) {
+        auto& r = reinterpret_cast<__m256i&>(v);
+        r = _mm256_mask_loadu_epi64(r, static_cast<__mmask8>(lanes), p);
+    } else {
+        auto& r = reinterpret_cast<__m128i&>(v);
+        r = _mm_mask_loadu_epi64(r, static_cast<__mmask8>(lanes), p);
+    }
+}
+
+/// The first n lanes of v to p.
+template <class V, class T>
+HEADTORCH_ALWAYS_INLINE void store_masked(T* p, const V& v, int n) {
+    const auto lanes = static_cast<unsigned>((1u << n) - 1);
+    if constexpr (sizeof(T) == 4 && sizeof(V) == 64) {
+        _mm512_mask_storeu_epi32(p, static_cast<__mmask16>(lanes), reinterpret_cast<const __m512i&>(v));
+    } else if constexpr (sizeof(T) == 4 && sizeof(V) == 32) {
+        _mm256_mask_storeu_epi32(p, static_cast<__mmask8>(lanes), reinterpret_cast<const __m256i&>(v));
+    } else if constexpr (sizeof(T) == 4) {
+        _mm_mask_storeu_epi32(p, static_cast<__mmask8>(lanes), reinterpret_cast<const __m128i&>(v));
+    } else if constexpr (sizeof(V) == 64) {
+        _mm512_mask_storeu_epi64(p, static_cast<__mmask8>(lanes), reinterpret_cast<const __m512i&>(v));
+    } else if constexpr (sizeof(V) == 32) {
+        _mm256_mask_storeu_epi64(p, static_cast<__mmask8>(lanes), reinterpret_cast<const __m256i&>(v));
+    } else {
+        _mm_mask_storeu_epi64(p, static_cast<__mmask8>(lanes), reinterpret_cast<const __m128i&>(v));
+    }
+}
+
+#else
+
+template <class T, int W>
+inline constexpr bool has_masked_memory = false;
+template <class V, class T>
+void load_masked(V& v, const T* p, int n);
+template <class V, class T>
+void store_masked(T* p, const V& v, int n);
+
+#endif
+
+#if defined(__SSE2__)
+HEADTORCH_ALWAYS_INLINE void sqrt_register(__m128& y, const __m128& x) { y = _mm_sqrt_ps(x); }
+HEADTORCH_ALWAYS_INLINE void sqrt_register(__m128d& y, const __m128d& x) { y = _mm_sqrt_pd(x); }
+#endif
+#if defined(__AVX__)
+HEADTORCH_ALWAYS_INLINE void sqrt_register(__m256& y, const __m256& x) { y = _mm256_sqrt_ps(x); }
+HEADTORCH_ALWAYS_INLINE void sqrt_register(__m256d& y, const __m256d& x) { y = _mm256_sqrt_pd(x); }
+#endif
+#if defined(__AVX512F__)
+HEADTORCH_ALWAYS_INLINE void sqrt_register(__m512& y, const __m512& x) { y = _mm512_maskz_sqrt_ps(0xffff, x); }
+HEADTORCH_ALWAYS_INLINE void sqrt_register(__m512d& y, const __m512d& x) { y = _mm512_maskz_sqrt_pd(0xff, x); }
+#endif
+
+/// y = square root of each of the W lanes of x.
+template <class T, int W>
+HEADTORCH_ALWAYS_INLINE void sqrt_lanes(VectorOf<T, W>& y, const VectorOf<T, W>& x) {
+    if constexpr (requires { sqrt_register(y, x); }) {
+        sqrt_register(y, x);
+    } else {
+        for (int i = 0; i < W; ++i) {
+            if constexpr (std::same_as<T, float>) {
+                y[i] = __builtin_sqrtf(x[i]);
+            } else {
+                y[i] = __builtin_sqrt(x[i]);
+            }
+        }
+    }
+}
+
+}  // namespace headtorch::cpu
