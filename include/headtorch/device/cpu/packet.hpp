@@ -42,14 +42,18 @@ struct Mask {
 
     /// The same truth values for lanes of another width.
     template <class U>
-    HEADTORCH_ALWAYS_INLINE explicit Mask(const Mask<U, W>& m) : v(__builtin_convertvector(m.v, Vector)) {}
+    HEADTORCH_ALWAYS_INLINE explicit Mask(const Mask<U, W>& m) {
+        convert_lanes<SignedOf<T>, SignedOf<U>, W>(v, m.v);
+    }
 
     HEADTORCH_ALWAYS_INLINE bool operator[](int i) const { return v[i] != 0; }
 
     HEADTORCH_ALWAYS_INLINE static Mask load(const bool* p) {
         VectorOf<std::int8_t, W> bytes;
         std::memcpy(&bytes, p, W);
-        return -__builtin_convertvector(bytes, Vector);
+        Mask m;
+        convert_lanes<SignedOf<T>, std::int8_t, W>(m.v, -bytes);
+        return m;
     }
     /// Lanes n … W - 1 are false.
     HEADTORCH_ALWAYS_INLINE static Mask load_partial(const bool* p, int n) {
@@ -58,7 +62,9 @@ struct Mask {
         return load(bytes);
     }
     HEADTORCH_ALWAYS_INLINE void store(bool* p) const {
-        const VectorOf<std::int8_t, W> bytes = -__builtin_convertvector(v, VectorOf<std::int8_t, W>);
+        VectorOf<std::int8_t, W> bytes;
+        convert_lanes<std::int8_t, SignedOf<T>, W>(bytes, v);
+        bytes = -bytes;
         std::memcpy(p, &bytes, W);
     }
     HEADTORCH_ALWAYS_INLINE void store_partial(bool* p, int n) const {
@@ -97,7 +103,9 @@ struct Packet {
     }
     /// 0 and 1 for false and true.
     template <class M>
-    HEADTORCH_ALWAYS_INLINE explicit Packet(const Mask<M, W>& m) : v(__builtin_convertvector(-m.v, Vector)) {}
+    HEADTORCH_ALWAYS_INLINE explicit Packet(const Mask<M, W>& m) {
+        convert_lanes<T, SignedOf<M>, W>(v, -m.v);
+    }
 
     HEADTORCH_ALWAYS_INLINE T operator[](int i) const { return v[i]; }
 
@@ -182,7 +190,9 @@ HEADTORCH_ALWAYS_INLINE Packet<U, W> convert(const Packet<T, W>& x) {
     if constexpr (std::is_same_v<T, U>) {
         return x;
     } else {
-        return __builtin_convertvector(x.v, VectorOf<U, W>);
+        Packet<U, W> y;
+        convert_lanes<U, T, W>(y.v, x.v);
+        return y;
     }
 }
 template <class U, class T, int W>

@@ -30,6 +30,24 @@ using VectorOf = typename VectorType<T, W>::type;
 template <class T>
 using SignedOf = std::conditional_t<sizeof(T) == 1, std::int8_t, std::conditional_t<sizeof(T) == 4, std::int32_t, std::int64_t>>;
 
+/// y = the W values of x as U. Bytes go by way of 16 and 32 bits: in one leap, g++ 12 would convert them one at a time.
+template <class U, class T, int W>
+HEADTORCH_ALWAYS_INLINE void convert_lanes(VectorOf<U, W>& y, const VectorOf<T, W>& x) {
+    if constexpr (sizeof(T) == sizeof(U) || (sizeof(T) > 2 && sizeof(U) > 2)) {
+        y = __builtin_convertvector(x, VectorOf<U, W>);
+    } else {
+        constexpr bool is_signed = std::is_signed_v<std::conditional_t<sizeof(T) == 1, T, U>>;
+        using Short = std::conditional_t<is_signed, std::int16_t, std::uint16_t>;
+        if constexpr (sizeof(T) == 1) {
+            const auto ints = __builtin_convertvector(__builtin_convertvector(x, VectorOf<Short, W>), VectorOf<std::int32_t, W>);
+            y = __builtin_convertvector(ints, VectorOf<U, W>);
+        } else {
+            const auto ints = __builtin_convertvector(x, VectorOf<std::int32_t, W>);
+            y = __builtin_convertvector(__builtin_convertvector(ints, VectorOf<Short, W>), VectorOf<U, W>);
+        }
+    }
+}
+
 /// Copies n < W values without a call to memcpy: halves, quarters, … as n says.
 template <int W, class T>
 HEADTORCH_ALWAYS_INLINE void copy_partial(T* to, const T* from, int n) {
