@@ -1,0 +1,144 @@
+// headtorch: tensors and autograd for C++20.
+// SPDX-License-Identifier: MIT
+#pragma once
+
+/// The innermost loops of the matrix product: a tile of C stays in vector registers while k runs.
+/// Vectors are the compilers' vector extensions, so that one source serves AVX-512, AVX2, SSE2 and NEON.
+
+#include <cstdint>
+#include <cstring>
+#include <utility>
+
+#include "headtorch/core/config.hpp"
+#include "headtorch/device/cpu/matrix.hpp"
+
+namespace headtorch::cpu::detail {
+
+// Spelt out for each type: an attribute on a dependent type is not portable.
+template <class T>
+struct SimdTypes;
+template <>
+struct SimdTypes<float> {
+    typedef float Vector __attribute__((vector_size(simd_bytes)));
+    typedef float Four __attribute__((vector_size(16)));
+};
+template <>
+struct SimdTypes<double> {
+    typedef double Vector __attribute__((vector_size(simd_bytes)));
+    typedef double Four __attribute__((vector_size(32)));
+};
+template <class T>
+using Vector = typename SimdTypes<T>::Vector;
+template <class T>
+using Four = typename SimdTypes<T>::Four;
+template <class T>
+inline constexpr int lanes = static_cast<int>(simd_bytes / sizeof(T));
+
+template <class V, class T>
+HEADTORCH_ALWAYS_INLINE void load(V& v, const T* from) {
+    std::memcpy(&v, from, sizeof(V));
+}
+template <class V, class T>
+HEADTORCH_ALWAYS_INLINE void store(T* to, const V& v) {
+    std::memcpy(to, &v, sizeof(V));
+}
+
+/// The largest tile: `tile_rows` x 2 vectors. It fills the registers (32, or 16 before AVX-512), with room for two vectors of B and one of A.
+inline constexpr int tile_rows = simd_bytes == 64 ? 14 : simd_bytes == 32 ? 6 : 4;
+template <class T>
+inline constexpr int tile_cols = 2 * lanes<T>;
+
+/// Where a tile goes: `cols` of its columns are wanted.
+template <class T>
+struct TileTarget {
+    T* data;
+    std::int64_t row_stride, col_stride;
+    int cols;
+    bool accumulate;
+};
+
+/// Writes a tile that is cut off at the right, or whose target is not row-major.
+template <class T>
+HEADTORCH_NOINLINE void store_partial(const T* tile, int rows, int width, const TileTarget<T>& c) {
+    for (int i = 0; i < rows; ++i, tile += width) {
+        T* to = c.data + i * c.row_stride;
+        int j = 0;
+        if (c.col_stride == 1) {
+            for (; j + 4 <= c.cols; j += 4) {
+                Four<T> sum, old;
+                load(sum, tile + j);
+                if (c.accumulate) {
+                    load(old, to + j);
+                    sum = old + sum;
+                }
+                store(to + j, sum);
+            }
+        }
+        for (; j < c.cols; ++j) {
+            T& target = to[j * c.col_stride];
+            target = c.accumulate ? target + tile[j] : tile[j];
+        }
+    }
+}
+
+template <class T, int... j>
+HEADTORCH_ALWAYS_INLINE void store_row(const Vector<T> (&sum)[sizeof...(j)], T* to, bool accumulate, std::integer_sequence<int, j...>) {
+    if (accumulate) {
+        Vector<T> old[sizeof...(j)];
+        (load(old[j], to + j * lanes<T>), ...);
+        (store(to + j * lanes<T>, old[j] + sum[j]), ...);
+    } else {
+        (store(to + j * lanes<T>, sum[j]), ...);
+    }
+}
+
+// Pack expansions rather than loops: they unroll at every optimisation level, with every compiler.
+template <class T, int rows, int vectors, int... r>
+HEADTORCH_ALWAYS_INLINE void tile_step(Vector<T> (&sum)[rows][vectors], const T* a, const T* b, std::integer_sequence<int, r...>) {
+    Vector<T> b0, b1;
+    load(b0, b);
+    if constexpr (vectors == 2) {
+        load(b1, b + lanes<T>);
+        ((sum[r][0] += a[r] * b0, sum[r][1] += a[r] * b1), ...);
+    } else {
+        ((sum[r][0] += a[r] * b0), ...);
+    }
+}
+
+template <class T, int rows, int vectors, int... r>
+HEADTORCH_ALWAYS_INLINE void tile_store(const Vector<T> (&sum)[rows][vectors], const TileTarget<T>& c, std::integer_sequence<int, r...>) {
+    if (c.col_stride == 1 && c.cols == vectors * lanes<T>) {
+        (store_row<T>(sum[r], c.data + r * c.row_stride, c.accumulate, std::make_integer_sequence<int, vectors>{}), ...);
+    } else {
+        alignas(buffer_alignment) T tile[static_cast<std::size_t>(rows * vectors * lanes<T>)];
+        (store_row<T>(sum[r], tile + r * vectors * lanes<T>, false, std::make_integer_sequence<int, vectors>{}), ...);
+        store_partial(tile, rows, vectors * lanes<T>, c);
+    }
+}
+
+/// C[r, j] (+)= sum_p a[p * a_step + r] b[p * b_step + j] for `rows` rows and `vectors` vectors of columns.
+/// Every element is summed in the order of p whatever the tile, so the tiling never shows in a result.
+template <class T, int rows, int vectors>
+void tile_product(std::int64_t depth, const T* a, std::int64_t a_step, const T* b, std::int64_t b_step, const TileTarget<T>& c) {
+    constexpr auto each_row = std::make_integer_sequence<int, rows>{};
+    Vector<T> sum[rows][vectors] = {};
+    for (std::int64_t p = 0; p < depth; ++p, a += a_step, b += b_step) tile_step<T>(sum, a, b, each_row);
+    tile_store<T>(sum, c, each_row);
+}
+
+template <class T>
+using TileProduct = void (*)(std::int64_t, const T*, std::int64_t, const T*, std::int64_t, const TileTarget<T>&);
+
+template <class T, int... r>
+constexpr TileProduct<T> find_tile_product(int rows, int vectors, std::integer_sequence<int, r...>) {
+    constexpr TileProduct<T> table[2][sizeof...(r)] = {{&tile_product<T, r + 1, 1>...}, {&tile_product<T, r + 1, 2>...}};
+    return table[vectors - 1][rows - 1];
+}
+
+/// The kernel for a tile of 1 .. tile_rows rows and 1 or 2 vectors of columns.
+template <class T>
+TileProduct<T> tile_product_for(int rows, int vectors) {
+    return find_tile_product<T>(rows, vectors, std::make_integer_sequence<int, tile_rows>{});
+}
+
+}  // namespace headtorch::cpu::detail

@@ -1,0 +1,33 @@
+// headtorch: tensors and autograd for C++20.
+// SPDX-License-Identifier: MIT
+#pragma once
+
+/// How the matrix kernels see their operands: a pointer, a shape, two strides.
+
+#include <cstdint>
+#include <type_traits>
+
+namespace headtorch::cpu {
+
+/// A matrix in memory that somebody else owns; strides count elements and are not negative, 0 repeats a row or column.
+template <class T>
+struct MatrixRef {
+    T* data;
+    std::int64_t rows, cols, row_stride, col_stride;
+
+    T& operator()(std::int64_t i, std::int64_t j) const { return data[i * row_stride + j * col_stride]; }
+    MatrixRef transposed() const { return {data, cols, rows, col_stride, row_stride}; }
+    MatrixRef block(std::int64_t i, std::int64_t j, std::int64_t height, std::int64_t width) const {
+        return {data + i * row_stride + j * col_stride, height, width, row_stride, col_stride};
+    }
+    operator MatrixRef<const T>() const
+        requires(!std::is_const_v<T>)
+    {
+        return {data, rows, cols, row_stride, col_stride};
+    }
+};
+
+/// Whether a product replaces the values of its target or is added to them.
+enum class Accumulate : bool { no, yes };
+
+}  // namespace headtorch::cpu
