@@ -31,7 +31,8 @@ std::uint64_t number(const Options& options, const std::string& flag, const std:
     std::uint64_t value = 0;
     const auto [end, failure] = std::from_chars(text.data(), text.data() + text.size(), value);
     if (failure != std::errc() || end != text.data() + text.size() || value < least || value > most)
-        fail(options, flag + " takes a whole number from " + std::to_string(least) + " to " + std::to_string(most) + ", not '" + text + "'");
+        fail(options,
+             flag + " takes a whole number from " + std::to_string(least) + " to " + std::to_string(most) + ", not '" + text + "'");
     return value;
 }
 
@@ -75,7 +76,9 @@ Options parse(int argc, const char* const* argv, const std::string& name, const 
     CLI::App app(description, name);
     app.add_option("--seed", seed, "Seed of the random numbers")->type_name("N")->capture_default_str();
     app.add_option("--epochs", epochs, "Passes over the training data")->type_name("N")->capture_default_str();
-    app.add_option("--threads", threads, "Threads for large operations; 0: all that the machine has")->type_name("N")->capture_default_str();
+    app.add_option("--threads", threads, "Threads for large operations; 0: all that the machine has")
+        ->type_name("N")
+        ->capture_default_str();
     app.add_option("--out", out, "Directory for the pictures; made if need be")->type_name("DIR")->capture_default_str();
     app.add_option("--data", data, "Directory of the data set, for examples that read one")->type_name("DIR");
     app.add_flag("--no-plots", no_plots, "Draw no pictures");
@@ -96,7 +99,8 @@ Options parse(int argc, const char* const* argv, const std::string& name, const 
     options.out = out;
     if (out.empty()) fail(options, "--out takes a directory, not an empty name");
     std::error_code problem;
-    if (!data.empty() && !std::filesystem::is_directory(options.data, problem)) fail(options, "--data: there is no directory '" + data + "'");
+    if (!data.empty() && !std::filesystem::is_directory(options.data, problem))
+        fail(options, "--data: there is no directory '" + data + "'");
     std::filesystem::create_directories(options.out, problem);
     if (!std::filesystem::is_directory(options.out)) {
         fail(options, "--out: cannot make the directory '" + out + "'" + (problem ? ": " + problem.message() : ""));

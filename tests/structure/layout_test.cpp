@@ -69,7 +69,7 @@ std::string folder_of(const std::string& header) {
 
 /// Left to right; folders of one number stand side by side.
 const std::map<std::string, int>& order() {
-    static const std::map<std::string, int> ranks = {{"core", 0}, {"device", 1}, {"tensor", 2}, {"autograd", 3}, {"ops", 4},  {"nn", 5},
+    static const std::map<std::string, int> ranks = {{"core", 0},  {"device", 1}, {"tensor", 2}, {"autograd", 3}, {"ops", 4}, {"nn", 5},
                                                      {"optim", 6}, {"data", 6},   {"io", 6},     {"train", 6},    {"viz", 6}, {"", 7}};
     return ranks;
 }
@@ -217,7 +217,8 @@ TEST_CASE("every header has its licence, its guard, its first sentence, and fits
         for (std::size_t i = 0; i < lines.size(); ++i) {
             // Bytes that continue a UTF-8 character take no column.
             const auto columns = std::count_if(lines[i].begin(), lines[i].end(), [](char c) { return (c & 0xC0) != 0x80; });
-            if (columns > 140) offences.push_back(name + ":" + std::to_string(i + 1) + ": " + std::to_string(columns) + " columns, 140 at most");
+            if (columns > 140)
+                offences.push_back(name + ":" + std::to_string(i + 1) + ": " + std::to_string(columns) + " columns, 140 at most");
             if (lines[i].find('\t') != std::string::npos) offences.push_back(name + ":" + std::to_string(i + 1) + ": a tab");
         }
     }
@@ -242,7 +243,8 @@ TEST_CASE("the top level holds what the README says, and dot-files", "[structure
     for (const auto& entry : fs::directory_iterator(HEADTORCH_SOURCE_DIR)) {
         const std::string name = entry.path().filename().string();
         there.insert(name);
-        if (name.front() != '.' && name.rfind("build-", 0) != 0 && !allowed.contains(name) && !ignored.contains(name)) offences.push_back(name);
+        if (name.front() != '.' && name.rfind("build-", 0) != 0 && !allowed.contains(name) && !ignored.contains(name))
+            offences.push_back(name);
     }
     for (const std::string& name : allowed)
         if (!there.contains(name)) offences.push_back(name + " is missing");
