@@ -11,7 +11,7 @@ Tensor<float> and Tensor<double>. Each case draws its numbers from its own seed,
 
 The format, read by tests/support/reference.hpp:
 
-    case softplus beta=2 threshold=20     the op, its arguments as key=value, and flags (nogradcheck: at a kink or a tie; double: not for float)
+    case softplus beta=2 threshold=20     the op, its arguments as key=value, flags (nogradcheck: at a kink or a tie; double: not for float)
     in x float 2x3 0.5 -1.25 ...          an input: name, type, shape ("scalar" for 0-dim), values in row-major order
     out y float 2x3 ...                   what PyTorch computes
     gout y 2x3 ...                        the gradient fed to backward through y

@@ -92,9 +92,8 @@ class Draw:
 class Family:
     def __init__(self, name, path):
         self.name, self.path = name, path
-        self.lines = [
-            f"# {name}: cases computed by PyTorch {torch.__version__.split('+')[0]}; written by tests/reference/make_reference.py (format: see there)"
-        ]
+        version = torch.__version__.split("+")[0]
+        self.lines = [f"# {name}: cases computed by PyTorch {version}; written by tests/reference/make_reference.py (format: see there)"]
         self.count = 0
 
     def draw(self, *key):
@@ -113,7 +112,9 @@ class Family:
             tensors = named(name, value) if isinstance(value, (list, tuple)) else {name: value}
             for key, tensor in tensors.items():
                 if tensor.is_floating_point():
-                    assert torch.equal(tensor.float().double().nan_to_num(), tensor.double().nan_to_num()), f"{op}: {key} is not exact in float"
+                    assert torch.equal(
+                        tensor.float().double().nan_to_num(), tensor.double().nan_to_num()
+                    ), f"{op}: {key} is not exact in float"
                     tensor = tensor.detach().double().clone().requires_grad_(gradient and name not in constant)
                 flat[key] = tensor
             given[name] = [flat[key] for key in tensors] if isinstance(value, (list, tuple)) else flat[name]

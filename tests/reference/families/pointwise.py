@@ -53,7 +53,12 @@ def pointwise(f):
     for exponent in (2, 3, 0.5, -1, -2, 1.5, 0, 1, -0.5, 4):
         low = 0.25 if exponent != int(exponent) else -3
         for shape in SHAPES:
-            f.add("pow", lambda x, exponent: x.pow(exponent), {"x": f.draw("pow", exponent, shape).between(shape, low, 3)}, {"exponent": exponent})
+            f.add(
+                "pow",
+                lambda x, exponent: x.pow(exponent),
+                {"x": f.draw("pow", exponent, shape).between(shape, low, 3)},
+                {"exponent": exponent},
+            )
     for exponent in (0, 1, 2, 3, 0.5):
         f.add("pow", lambda x, exponent: x.pow(exponent), {"x": tensor(0, 1, 2)}, {"exponent": exponent}, flags=["nogradcheck"])
     f.add("pow", lambda x, exponent: x.pow(exponent), {"x": tensor(-1, -2, -0.5)}, {"exponent": 3}, flags=["nogradcheck"])
@@ -92,7 +97,13 @@ def pointwise(f):
     f.add("logical_not", lambda x: torch.logical_not(x), {"x": tensor(0, 1, -2, 0.5)}, gradient=False)
     f.add("logical_not_bool", lambda x: torch.logical_not(x), {"x": torch.tensor([[True, False], [False, True]])})
     for op in ("eq", "ne", "lt", "le", "gt", "ge"):
-        f.add(op + "_scalar", lambda x, value, op=op: getattr(torch, op)(x, value), {"x": tensor(0, 0.5, 1, -1, NAN, INF)}, {"value": 0.5}, gradient=False)
+        f.add(
+            op + "_scalar",
+            lambda x, value, op=op: getattr(torch, op)(x, value),
+            {"x": tensor(0, 0.5, 1, -1, NAN, INF)},
+            {"value": 0.5},
+            gradient=False,
+        )
 
     for shape in SHAPES:
         draw = f.draw("to", shape)
@@ -148,7 +159,12 @@ def binary(f):
     quadrants = {"x": tensor(1, -1, 1, -1, 0, 0, 2), "y": tensor(1, 1, -1, -1, 1, -1, 0)}
     f.add("atan2", lambda x, y: torch.atan2(x, y), quadrants, flags=["nogradcheck"])
     f.add("atan2", lambda x, y: torch.atan2(x, y), {"x": tensor(0, 0, -0.0, INF), "y": tensor(0, -0.0, -1, INF)}, gradient=False)
-    f.add("logaddexp", lambda x, y: torch.logaddexp(x, y), {"x": tensor(1000, -1000, 1000, 0), "y": tensor(1000, -1000, -1000, 0)}, flags=["nogradcheck"])
+    f.add(
+        "logaddexp",
+        lambda x, y: torch.logaddexp(x, y),
+        {"x": tensor(1000, -1000, 1000, 0), "y": tensor(1000, -1000, -1000, 0)},
+        flags=["nogradcheck"],
+    )
     f.add("logaddexp", lambda x, y: torch.logaddexp(x, y), {"x": tensor(INF, -INF, -INF, 0), "y": tensor(0, 0, -INF, -INF)}, gradient=False)
     f.add("div", lambda x, y: x / y, {"x": tensor(1, -1, 0, INF), "y": tensor(0, 0, 0, INF)}, gradient=False)
     f.add("pow_tensor", lambda x, y: torch.pow(x, y), {"x": tensor(0, 0, 2, 1, 0), "y": tensor(0, 2, 0, 5, 1)}, flags=["nogradcheck"])
@@ -169,18 +185,40 @@ def binary(f):
     for a, b in PAIRS:
         draw = f.draw("where", a, b)
         for mask in dict.fromkeys([a, b, ()] if (a, b) in PAIRS[:4] else [a]):
-            f.add("where", lambda condition, x, y: torch.where(condition, x, y), {"condition": draw.booleans(*mask), "x": draw.normal(*a), "y": draw.normal(*b)})
+            f.add(
+                "where",
+                lambda condition, x, y: torch.where(condition, x, y),
+                {"condition": draw.booleans(*mask), "x": draw.normal(*a), "y": draw.normal(*b)},
+            )
         f.add("lerp", lambda x, y, weight: torch.lerp(x, y, weight), {"x": draw.normal(*a), "y": draw.normal(*b)}, {"weight": 0.25})
         if (a, b) in PAIRS[:3]:
             f.add("lerp", lambda x, y, weight: torch.lerp(x, y, weight), {"x": draw.normal(*a), "y": draw.normal(*b)}, {"weight": 0.75})
-        f.add("lerp_tensor", lambda x, y, weight: torch.lerp(x, y, weight), {"x": draw.normal(*a), "y": draw.normal(*b), "weight": draw.probability(*b)})
-    f.add("where", lambda condition, x, y: torch.where(condition, x, y),
-          {"condition": torch.tensor([[True], [False]]), "x": f.draw("where 3").normal(3), "y": f.draw("where 3 y").normal(4, 1, 1)})
-    f.add("where_scalar", lambda condition, x, value: torch.where(condition, x, value),
-          {"condition": torch.tensor([True, False, True]), "x": f.draw("where scalar").normal(2, 3)}, {"value": -1.5})
+        f.add(
+            "lerp_tensor",
+            lambda x, y, weight: torch.lerp(x, y, weight),
+            {"x": draw.normal(*a), "y": draw.normal(*b), "weight": draw.probability(*b)},
+        )
+    f.add(
+        "where",
+        lambda condition, x, y: torch.where(condition, x, y),
+        {"condition": torch.tensor([[True], [False]]), "x": f.draw("where 3").normal(3), "y": f.draw("where 3 y").normal(4, 1, 1)},
+    )
+    f.add(
+        "where_scalar",
+        lambda condition, x, value: torch.where(condition, x, value),
+        {"condition": torch.tensor([True, False, True]), "x": f.draw("where scalar").normal(2, 3)},
+        {"value": -1.5},
+    )
 
-    f.add("clamp_tensor", lambda x, low, high: torch.clamp(x, low, high),
-          {"x": f.draw("clamp").normal(3, 4), "low": f.draw("clamp low").between((4,), -3, 0) + 1 / 256, "high": f.draw("clamp high").between((3, 1), 0, 3) + 1 / 256})
+    f.add(
+        "clamp_tensor",
+        lambda x, low, high: torch.clamp(x, low, high),
+        {
+            "x": f.draw("clamp").normal(3, 4),
+            "low": f.draw("clamp low").between((4,), -3, 0) + 1 / 256,
+            "high": f.draw("clamp high").between((3, 1), 0, 3) + 1 / 256,
+        },
+    )
 
     compare = {"x": tensor(0, 1, 1, -1, NAN, INF, INF), "y": tensor(0, 1, 2, -2, NAN, INF, -INF)}
     for op in ("eq", "ne", "lt", "le", "gt", "ge"):

@@ -24,7 +24,12 @@ def random(f):
         torch.manual_seed(7)
         f.record("randn", {"dtype": TYPE[dtype], "seed": 7}, {}, {"y": torch.randn(3, 7, dtype=dtype)})
         torch.manual_seed(7)
-        f.record("bernoulli", {"dtype": TYPE[dtype], "seed": 7}, {"p": torch.linspace(0, 1, 20, dtype=dtype)}, {"y": torch.bernoulli(torch.linspace(0, 1, 20, dtype=dtype))})
+        f.record(
+            "bernoulli",
+            {"dtype": TYPE[dtype], "seed": 7},
+            {"p": torch.linspace(0, 1, 20, dtype=dtype)},
+            {"y": torch.bernoulli(torch.linspace(0, 1, 20, dtype=dtype))},
+        )
 
     for seed in (0, 42):
         for low, high in ((0, 10), (-5, 5), (0, 2), (100, 1 << 20), (0, 1 << 40), (0, (1 << 32) - 1), (0, 1 << 32)):
@@ -36,8 +41,13 @@ def random(f):
 
     # the state goes on from draw to draw: a normal draw may leave its twin behind for the next one
     sequences = [
-        ["rand:3", "rand:2"], ["randn:3", "rand:2", "randn:2"], ["randn:1", "randn:1", "randn:1", "randn:1"], ["randn:3", "randn:16", "randn:2"], ["randn:17", "randn:3", "rand:1"],
-        ["randint:5", "rand:4", "randperm:6", "randn:5"], ["randperm:10", "randperm:10"],
+        ["rand:3", "rand:2"],
+        ["randn:3", "rand:2", "randn:2"],
+        ["randn:1", "randn:1", "randn:1", "randn:1"],
+        ["randn:3", "randn:16", "randn:2"],
+        ["randn:17", "randn:3", "rand:1"],
+        ["randint:5", "rand:4", "randperm:6", "randn:5"],
+        ["randperm:10", "randperm:10"],
     ]
     for dtype in (torch.float32, torch.float64):
         make = {
@@ -56,16 +66,33 @@ def random(f):
         for n_in, n_out in ((1, 1), (2, 3), (20, 4), (5, 16)):
             torch.manual_seed(3)
             layer = torch.nn.Linear(n_in, n_out, dtype=dtype)
-            f.record("linear_init", {"dtype": TYPE[dtype], "seed": 3, "in": n_in, "out": n_out}, {}, {"weight": layer.weight.detach(), "bias": layer.bias.detach()})
+            f.record(
+                "linear_init",
+                {"dtype": TYPE[dtype], "seed": 3, "in": n_in, "out": n_out},
+                {},
+                {"weight": layer.weight.detach(), "bias": layer.bias.detach()},
+            )
         torch.manual_seed(3)
         layer = torch.nn.Bilinear(2, 3, 4, dtype=dtype)
-        f.record("bilinear_init", {"dtype": TYPE[dtype], "seed": 3, "in1": 2, "in2": 3, "out": 4}, {}, {"weight": layer.weight.detach(), "bias": layer.bias.detach()})
+        f.record(
+            "bilinear_init",
+            {"dtype": TYPE[dtype], "seed": 3, "in1": 2, "in2": 3, "out": 4},
+            {},
+            {"weight": layer.weight.detach(), "bias": layer.bias.detach()},
+        )
     for name, initialise, args in [
-        ("xavier_uniform_", torch.nn.init.xavier_uniform_, {}), ("xavier_uniform_", torch.nn.init.xavier_uniform_, {"gain": 2}), ("xavier_normal_", torch.nn.init.xavier_normal_, {}),
-        ("kaiming_uniform_", torch.nn.init.kaiming_uniform_, {}), ("kaiming_uniform_", torch.nn.init.kaiming_uniform_, {"a": 0.5, "mode": "fan_out", "nonlinearity": "leaky_relu"}),
-        ("kaiming_normal_", torch.nn.init.kaiming_normal_, {}), ("kaiming_normal_", torch.nn.init.kaiming_normal_, {"nonlinearity": "relu"}), ("kaiming_normal_", torch.nn.init.kaiming_normal_, {"nonlinearity": "tanh"}),
-        ("trunc_normal_", torch.nn.init.trunc_normal_, {}), ("trunc_normal_", torch.nn.init.trunc_normal_, {"mean": 0.5, "std": 2, "a": -1, "b": 1}),
-        ("orthogonal_", torch.nn.init.orthogonal_, {}), ("orthogonal_", torch.nn.init.orthogonal_, {"gain": 2}),
+        ("xavier_uniform_", torch.nn.init.xavier_uniform_, {}),
+        ("xavier_uniform_", torch.nn.init.xavier_uniform_, {"gain": 2}),
+        ("xavier_normal_", torch.nn.init.xavier_normal_, {}),
+        ("kaiming_uniform_", torch.nn.init.kaiming_uniform_, {}),
+        ("kaiming_uniform_", torch.nn.init.kaiming_uniform_, {"a": 0.5, "mode": "fan_out", "nonlinearity": "leaky_relu"}),
+        ("kaiming_normal_", torch.nn.init.kaiming_normal_, {}),
+        ("kaiming_normal_", torch.nn.init.kaiming_normal_, {"nonlinearity": "relu"}),
+        ("kaiming_normal_", torch.nn.init.kaiming_normal_, {"nonlinearity": "tanh"}),
+        ("trunc_normal_", torch.nn.init.trunc_normal_, {}),
+        ("trunc_normal_", torch.nn.init.trunc_normal_, {"mean": 0.5, "std": 2, "a": -1, "b": 1}),
+        ("orthogonal_", torch.nn.init.orthogonal_, {}),
+        ("orthogonal_", torch.nn.init.orthogonal_, {"gain": 2}),
     ]:
         for shape in ((4, 5), (3, 2)):
             torch.manual_seed(5)

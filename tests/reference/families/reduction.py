@@ -14,8 +14,20 @@ def tensor(*values):
 
 # shape and the dims to reduce over (None: all, as a call without the argument)
 OVER = [
-    ((2, 3), None), ((2, 3), 0), ((2, 3), -1), ((2, 3, 4), (0, 2)), ((2, 3, 4), 1), ((2, 3, 4), (0, 1, 2)), ((2, 3, 4), (-1, 0)),
-    ((2, 1, 3, 2), (1, 3)), ((), None), ((), 0), ((37,), None), ((5, 9), 0), ((5, 9), 1), ((1, 4), 0),
+    ((2, 3), None),
+    ((2, 3), 0),
+    ((2, 3), -1),
+    ((2, 3, 4), (0, 2)),
+    ((2, 3, 4), 1),
+    ((2, 3, 4), (0, 1, 2)),
+    ((2, 3, 4), (-1, 0)),
+    ((2, 1, 3, 2), (1, 3)),
+    ((), None),
+    ((), 0),
+    ((37,), None),
+    ((5, 9), 0),
+    ((5, 9), 1),
+    ((1, 4), 0),
 ]
 KEEP = [((2, 3), 0), ((2, 3, 4), 1), ((2, 3, 4), (0, 2)), ((), 0), ((3, 4), 1)]  # these also with keepdim
 ONE_DIM = [((2, 3), 0), ((2, 3), -1), ((2, 3, 4), 1), ((2, 3, 4), 0), ((2, 3, 4), -2), ((), 0), ((37,), 0), ((5, 9), 1)]
@@ -43,12 +55,28 @@ def reduction(f):
     over(f, "amin", lambda x, **k: torch.amin(x, **k))
     over(f, "logsumexp", lambda x, dim=None, keepdim=False: torch.logsumexp(x, tuple(range(x.dim())) if dim is None else dim, keepdim))
     for op in ("prod",):
-        over(f, op, lambda x, **k: torch.prod(x, **k), cases=[(s, d) for s, d in OVER if not isinstance(d, tuple) and s != (37,) and s != (5, 9)])
+        over(
+            f,
+            op,
+            lambda x, **k: torch.prod(x, **k),
+            cases=[(s, d) for s, d in OVER if not isinstance(d, tuple) and s != (37,) and s != (5, 9)],
+        )
     for op in ("max", "min"):
         over(f, op, lambda x, op=op, **k: getattr(torch, op)(x, **k), cases=[(s, None) for s in ((2, 3), (), (37,))] + ONE_DIM)
-    over(f, "median", lambda x, **k: torch.median(x, **k), cases=[((2, 3), None), ((5,), None), ((), None), ((3, 4), 0), ((3, 4), 1), ((2, 3, 5), -1)])
+    over(
+        f,
+        "median",
+        lambda x, **k: torch.median(x, **k),
+        cases=[((2, 3), None), ((5,), None), ((), None), ((3, 4), 0), ((3, 4), 1), ((2, 3, 5), -1)],
+    )
     for op in ("argmax", "argmin"):
-        over(f, op, lambda x, op=op, **k: getattr(torch, op)(x, **k), cases=[((2, 3), None), ((), None), ((37,), None)] + ONE_DIM, gradient=False)
+        over(
+            f,
+            op,
+            lambda x, op=op, **k: getattr(torch, op)(x, **k),
+            cases=[((2, 3), None), ((), None), ((37,), None)] + ONE_DIM,
+            gradient=False,
+        )
     several = [(s, d) for s, d in OVER if s not in ((), (1, 4))]
     for op in ("var", "std"):
         for correction in (1, 0, 2):
@@ -57,7 +85,13 @@ def reduction(f):
             over(f, op, lambda x, op=op, **k: getattr(torch, op)(x, **k), args=args, cases=cases)
     for p in (2, 1, 3, INF, 0.5):
         cases = [c for c in OVER if c[0] not in ((1, 4),)] if p == 2 else [((2, 3), None), ((3, 4), 1), ((2, 3, 4), (0, 2))]
-        over(f, "norm", lambda x, p=2, dim=None, keepdim=False: torch.linalg.vector_norm(x, p, dim, keepdim), args={} if p == 2 else {"p": p}, cases=cases)
+        over(
+            f,
+            "norm",
+            lambda x, p=2, dim=None, keepdim=False: torch.linalg.vector_norm(x, p, dim, keepdim),
+            args={} if p == 2 else {"p": p},
+            cases=cases,
+        )
     for op in ("all", "any"):
         for shape, dim in [((2, 3), None), ((2, 3), 0), ((2, 3, 4), -1), ((), None)]:
             for keepdim in (False, True):
@@ -74,9 +108,22 @@ def reduction(f):
     for op in ("sum", "mean", "prod"):
         for shape, dim in [((0,), None), ((0, 3), None), ((0, 3), 0), ((0, 3), 1), ((2, 0, 3), 1)]:
             call = {} if dim is None else {"dim": dim}
-            f.add(op, lambda x, op=op, **k: getattr(torch, op)(x, **k), {"x": torch.zeros(shape, dtype=torch.float64)}, call, flags=["nogradcheck"])
+            f.add(
+                op,
+                lambda x, op=op, **k: getattr(torch, op)(x, **k),
+                {"x": torch.zeros(shape, dtype=torch.float64)},
+                call,
+                flags=["nogradcheck"],
+            )
     for op in ("amax", "amin", "logsumexp", "max", "argmax"):
-        f.add(op, lambda x, dim, op=op: getattr(torch, op)(x, dim), {"x": torch.zeros(0, 3, dtype=torch.float64)}, {"dim": 1}, flags=["nogradcheck"], gradient=op != "argmax")
+        f.add(
+            op,
+            lambda x, dim, op=op: getattr(torch, op)(x, dim),
+            {"x": torch.zeros(0, 3, dtype=torch.float64)},
+            {"dim": 1},
+            flags=["nogradcheck"],
+            gradient=op != "argmax",
+        )
     f.add("logsumexp", lambda x, dim: torch.logsumexp(x, dim), {"x": torch.zeros(0, 3, dtype=torch.float64)}, {"dim": 0}, gradient=False)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
@@ -103,8 +150,20 @@ def reduction(f):
     f.add("norm", lambda x, p: torch.linalg.vector_norm(x, p), {"x": tensor(3, -3, 1)}, {"p": INF}, flags=["nogradcheck"])
     f.add("norm", lambda x, p: torch.linalg.vector_norm(x, p), {"x": tensor(3, -3, 0)}, {"p": 0}, gradient=False)
     f.add("norm", lambda x, p: torch.linalg.vector_norm(x, p), {"x": tensor(3, -4, 1)}, {"p": -INF}, gradient=False)
-    f.add("logsumexp", lambda x, dim: torch.logsumexp(x, dim), {"x": torch.tensor([[1000.0, 1000], [-1000, 0], [-INF, 1]])}, {"dim": 1}, flags=["nogradcheck"])
-    f.add("logsumexp", lambda x, dim: torch.logsumexp(x, dim), {"x": torch.tensor([[-INF, -INF], [INF, 0], [INF, -INF]])}, {"dim": 1}, gradient=False)
+    f.add(
+        "logsumexp",
+        lambda x, dim: torch.logsumexp(x, dim),
+        {"x": torch.tensor([[1000.0, 1000], [-1000, 0], [-INF, 1]])},
+        {"dim": 1},
+        flags=["nogradcheck"],
+    )
+    f.add(
+        "logsumexp",
+        lambda x, dim: torch.logsumexp(x, dim),
+        {"x": torch.tensor([[-INF, -INF], [INF, 0], [INF, -INF]])},
+        {"dim": 1},
+        gradient=False,
+    )
     f.add("sum", lambda x: torch.sum(x), {"x": tensor(1, NAN)}, gradient=False)
     for op in ("sum", "prod"):
         f.add(op + "_long", lambda x, op=op, **k: getattr(torch, op)(x, **k), {"x": f.draw(op, "long").integers(-5, 6, 2, 3)})
@@ -134,7 +193,13 @@ def scan_sort(f):
         f.add("argsort", lambda x, **k: torch.argsort(x, **k), {"x": x}, {"dim": dim, "descending": True}, gradient=False)
     equal = {"x": tensor(2, 1, 2, 1, 3, 1)}
     for descending in (False, True):
-        f.add("sort_stable", lambda x, descending: torch.sort(x, stable=True, descending=descending), equal, {"descending": descending}, flags=["nogradcheck"])
+        f.add(
+            "sort_stable",
+            lambda x, descending: torch.sort(x, stable=True, descending=descending),
+            equal,
+            {"descending": descending},
+            flags=["nogradcheck"],
+        )
     f.add("sort", lambda x: torch.sort(x), {"x": tensor(2, NAN, -INF, INF, 0)}, gradient=False)
     f.add("sort_long", lambda x: torch.sort(x), {"x": torch.tensor([[5, -3, 9], [0, 7, 2]])})
     for shape, k, dim in [((5,), 2, -1), ((3, 4), 2, 0), ((3, 4), 4, 1), ((2, 3, 4), 1, 1), ((4,), 0, 0), ((), 1, 0)]:
@@ -152,7 +217,15 @@ def softmax(f):
     for op in ("softmax", "log_softmax", "softmin"):
         function = lambda x, dim, op=op: getattr(torch.nn.functional, op)(x, dim=dim)
         for shape, dim in cases:
-            f.add(op, function, {"x": f.draw(op, shape, dim).normal(*shape)}, {"dim": dim}, flags=["nogradcheck"] if shape == (2, 70) else [])
+            f.add(
+                op, function, {"x": f.draw(op, shape, dim).normal(*shape)}, {"dim": dim}, flags=["nogradcheck"] if shape == (2, 70) else []
+            )
         f.add(op, function, {"x": torch.tensor([[1000.0, 999], [-1000, 1000], [80, 81]])}, {"dim": 1}, flags=["nogradcheck"])
-        f.add(op, function, {"x": torch.tensor([[-INF, 0, 1], [-INF, -INF, 1]] if op != "softmin" else [[INF, 0, 1], [INF, INF, 1]])}, {"dim": 1}, flags=["nogradcheck"])
+        f.add(
+            op,
+            function,
+            {"x": torch.tensor([[-INF, 0, 1], [-INF, -INF, 1]] if op != "softmin" else [[INF, 0, 1], [INF, INF, 1]])},
+            {"dim": 1},
+            flags=["nogradcheck"],
+        )
         f.add(op, function, {"x": torch.tensor([[-INF, -INF], [INF, 0], [NAN, 0]])}, {"dim": 1}, gradient=False)
