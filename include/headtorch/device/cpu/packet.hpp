@@ -163,7 +163,7 @@ struct Packet {
 private:
     template <class V>
     HEADTORCH_ALWAYS_INLINE static Mask<T, W> truth(const V& comparison) {
-        return reinterpret_cast<const typename Mask<T, W>::Vector&>(comparison);
+        return __builtin_bit_cast(typename Mask<T, W>::Vector, comparison);
     }
 };
 
@@ -181,7 +181,7 @@ inline constexpr bool is_mask<Mask<T, W>> = true;
 template <class U, class T, int W>
     requires(sizeof(T) == sizeof(U))
 HEADTORCH_ALWAYS_INLINE Packet<U, W> bits_as(const Packet<T, W>& x) {
-    return reinterpret_cast<const VectorOf<U, W>&>(x.v);
+    return __builtin_bit_cast(VectorOf<U, W>, x.v);
 }
 
 /// The values as U, as static_cast does lane by lane.
