@@ -1,0 +1,164 @@
+// headtorch: tensors and autograd for C++20.
+// SPDX-License-Identifier: MIT
+#pragma once
+
+/// Putting an op on the tape: its name, its output, and for each input the formula of its gradient.
+
+#include <array>
+#include <cstddef>
+#include <optional>
+#include <tuple>
+#include <utility>
+
+#include "headtorch/autograd/node.hpp"
+
+namespace headtorch::autograd {
+
+/// Takes the gradients of a node's inputs during backward().
+class GradientSink {
+public:
+    /// True when input `i` wants its gradient.
+    virtual bool wants(std::size_t i) const = 0;
+    virtual void add(std::size_t i, Ref<TensorImpl> gradient) = 0;
+
+protected:
+    ~GradientSink() = default;
+};
+
+/// The node whose backward runs on this thread.
+inline Node*& running_node() {
+    static thread_local Node* node = nullptr;
+    return node;
+}
+
+/// A value kept for backward. Reading it throws when it was overwritten in the meantime.
+template <class T, class D>
+class Saved {
+public:
+    Saved() = default;
+    explicit Saved(const Tensor<T, D>& tensor) : impl_(tensor.impl()), version_(impl_ ? impl_->version() : 0) {}
+
+    Tensor<T, D> operator()() const {
+        if (impl_ && impl_->version() != version_)
+            throw AutogradError(message(running_node() ? running_node()->name() : "backward", ": backward needs a value of shape ", impl_->shape,
+                                        " that ", impl_->storage->last_write.load(), " overwrote in place (version ", version_,
+                                        " was saved, ", impl_->version(), " is there); clone() it first, or write y = x + 1 instead of x += 1"));
+        return Tensor<T, D>(impl_);
+    }
+
+protected:
+    Ref<TensorImpl> impl_;
+    std::uint32_t version_ = 0;
+};
+
+/// The op's own output, kept without its node: output and node would hold each other for ever.
+template <class T, class D>
+class SavedOutput : Saved<T, D> {
+public:
+    SavedOutput() = default;
+    explicit SavedOutput(const Tensor<T, D>& output) : Saved<T, D>(Tensor<T, D>(alias_impl(*output.get()))) {}
+
+    Tensor<T, D> operator()() const {
+        const Tensor<T, D> value = Saved<T, D>::operator()();
+        if (!GradMode::enabled()) return value;
+        Tensor<T, D> output(alias_impl(*value.get()));
+        output.get()->node = Ref<GraphNode>::share(running_node());
+        return output;
+    }
+};
+
+template <class T, class D>
+Saved<T, D> saved(const Tensor<T, D>& tensor) { return Saved<T, D>(tensor); }
+template <class T, class D>
+SavedOutput<T, D> saved_output(const Tensor<T, D>& output) { return SavedOutput<T, D>(output); }
+
+/// One input and the formula of its gradient.
+template <class F>
+struct Input {
+    Ref<Node> node;
+    F gradient;
+};
+template <class T, class D, class F>
+Input<F> input(const Tensor<T, D>& tensor, F gradient) {
+    if constexpr (Floating<T>)
+        return {node_of(tensor), std::move(gradient)};
+    else
+        return {nullptr, std::move(gradient)};
+}
+
+[[noreturn]] inline void throw_freed(const char* name) {
+    throw AutogradError(message(name, ": backward a second time through a graph whose saved values are freed; ",
+                                "give the first backward {.retain_graph = true}, or compute the loss again"));
+}
+
+/// A recorded op: `Step` is called as step(gradient, sink).
+template <class T, class D, std::size_t N, class Step>
+class RecordedNode final : public TypedNode<T, D> {
+public:
+    RecordedNode(const char* name, std::array<Ref<Node>, N> parents, Step step)
+        : TypedNode<T, D>(name, parents_.data(), N), parents_(std::move(parents)), step_(std::move(step)) {
+        this->set_sequence();
+    }
+    void backward(Ref<TensorImpl> gradient, GradientSink& sink) override {
+        if (!step_) throw_freed(this->name());
+        (*step_)(Tensor<T, D>(std::move(gradient)), sink);
+    }
+    void free_saved() noexcept override { step_.reset(); }
+
+private:
+    void destroy() noexcept override { cpu::destroy_pooled(this); }
+
+    std::array<Ref<Node>, N> parents_;
+    std::optional<Step> step_;
+};
+
+/// Sets the node of `output`, a tensor that nobody else holds yet.
+template <class T, class D, std::size_t N, class Step>
+Tensor<T, D> record_step(const char* name, Tensor<T, D> output, std::array<Ref<Node>, N> parents, Step step) {
+    static_assert(Floating<T>);
+    output.get()->node = Ref<GraphNode>::adopt(cpu::make_pooled<RecordedNode<T, D, N, Step>>(name, std::move(parents), std::move(step)));
+    if (output.get()->base) output.get()->history = output.get()->base->history;
+    return output;
+}
+
+/// Records an op whose inputs' gradients are computed apart: `record("mul", y, input(a, …), input(b, …))`.
+/// Each formula is called with the gradient of the output, and only when its input wants one.
+template <class T, class D, class... F>
+Tensor<T, D> record(const char* name, Tensor<T, D> output, Input<F>... inputs) {
+    std::array<Ref<Node>, sizeof...(F)> parents{std::move(inputs.node)...};
+    return record_step(name, std::move(output), std::move(parents),
+                       [formulas = std::tuple<F...>(std::move(inputs.gradient)...)](const Tensor<T, D>& gradient, GradientSink& sink) {
+                           [&]<std::size_t... I>(std::index_sequence<I...>) {
+                               ((sink.wants(I) ? sink.add(I, std::get<I>(formulas)(gradient).impl()) : void()), ...);
+                           }(std::index_sequence_for<F...>{});
+                       });
+}
+
+/// The nodes of several inputs, for an op whose gradients share their work.
+template <class... Tensors>
+std::array<Ref<Node>, sizeof...(Tensors)> inputs(const Tensors&... tensors) {
+    return {input(tensors, 0).node...};
+}
+
+/// Records an op whose gradients are computed together: `gradients(g, wants)` returns a tuple with one tensor per input, undefined
+/// where wants(i) is false.
+template <class T, class D, std::size_t N, class F>
+Tensor<T, D> record(const char* name, Tensor<T, D> output, std::array<Ref<Node>, N> parents, F gradients) {
+    return record_step(name, std::move(output), std::move(parents), [gradients = std::move(gradients)](const Tensor<T, D>& gradient, GradientSink& sink) {
+        auto results = gradients(gradient, [&](std::size_t i) { return sink.wants(i); });
+        [&]<std::size_t... I>(std::index_sequence<I...>) {
+            ((std::get<I>(results).defined() && sink.wants(I) ? sink.add(I, std::get<I>(std::move(results)).impl()) : void()), ...);
+        }(std::make_index_sequence<N>{});
+    });
+}
+
+}  // namespace headtorch::autograd
+
+namespace headtorch {
+using autograd::input;
+using autograd::inputs;
+using autograd::needs_grad;
+using autograd::record;
+using autograd::saved;
+using autograd::saved_output;
+}  // namespace headtorch

@@ -1,0 +1,48 @@
+// headtorch: tensors and autograd for C++20.
+// SPDX-License-Identifier: MIT
+#pragma once
+
+/// What the compiler and the target offer: the only place, beside device/, with conditional compilation.
+
+#include <cstddef>
+
+#if defined(__SANITIZE_ADDRESS__)
+#define HEADTORCH_ADDRESS_SANITIZER 1
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define HEADTORCH_ADDRESS_SANITIZER 1
+#endif
+#endif
+
+#define HEADTORCH_ALWAYS_INLINE inline __attribute__((always_inline))
+#define HEADTORCH_NOINLINE __attribute__((noinline))
+
+/// Marks scalar code that CUDA kernels may call too.
+#if defined(__CUDACC__)
+#define HEADTORCH_HOST_DEVICE __host__ __device__
+#else
+#define HEADTORCH_HOST_DEVICE
+#endif
+
+namespace headtorch {
+
+/// Bytes of one hardware vector. Kernels are written for any width; this only picks the fastest.
+#if defined(__AVX512F__) && defined(__AVX512DQ__) && defined(__AVX512BW__)
+inline constexpr std::size_t simd_bytes = 64;
+#elif defined(__AVX__)
+inline constexpr std::size_t simd_bytes = 32;
+#else
+inline constexpr std::size_t simd_bytes = 16;
+#endif
+
+/// Alignment of every buffer: a cache line, and the widest vector.
+inline constexpr std::size_t buffer_alignment = 64;
+
+/// Buffers are cached and reused, except where the address sanitizer should see each of them come and go.
+#if defined(HEADTORCH_ADDRESS_SANITIZER)
+inline constexpr bool reuse_memory = false;
+#else
+inline constexpr bool reuse_memory = true;
+#endif
+
+}  // namespace headtorch

@@ -1,0 +1,267 @@
+// headtorch: tensors and autograd for C++20.
+// SPDX-License-Identifier: MIT
+#pragma once
+
+/// The drivers of pointwise ops. An op is its formula, a struct with
+///   value(x...)         what it computes
+///   slope(x, y)         its derivative, for one input x and output y; or slopes(x..., y), a std::tuple, for several inputs
+///   keep                what the derivative needs: Keep::nothing, inputs, output or both (the default)
+///   name                for messages
+/// called with SIMD packets, with plain numbers and, when the backward pass is recorded itself, with tensors. Without a slope the
+/// derivative is found by forward-mode differentiation (core/dual.hpp).
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <tuple>
+#include <type_traits>
+#include <utility>
+
+#include "headtorch/autograd/record.hpp"
+#include "headtorch/core/dual.hpp"
+#include "headtorch/core/math.hpp"
+#include "headtorch/device/cpu/map.hpp"
+#include "headtorch/tensor/tensor.hpp"
+
+namespace headtorch {
+
+/// What a formula's derivative reads.
+enum class Keep : unsigned { nothing = 0, inputs = 1, output = 2, both = 3 };
+
+/// A derivative that is 1 everywhere: the gradient passes unchanged.
+struct One {};
+
+namespace detail {
+
+/// Stands for a value that a derivative said it does not read.
+struct NotKept {};
+
+template <class Op>
+constexpr Keep keep_of() {
+    if constexpr (requires { Op::keep; })
+        return Op::keep;
+    else
+        return Keep::both;
+}
+template <class Op>
+constexpr bool keeps(Keep what) {
+    return (static_cast<unsigned>(keep_of<Op>()) & static_cast<unsigned>(what)) != 0;
+}
+template <class Op>
+constexpr const char* name_of() {
+    if constexpr (requires { Op::name; })
+        return Op::name;
+    else
+        return "pointwise";
+}
+
+/// Formulas are structs with value(), or callables.
+template <class Op, class... X>
+HEADTORCH_ALWAYS_INLINE auto value_of(const Op& op, const X&... x) {
+    if constexpr (requires { op.value(x...); })
+        return op.value(x...);
+    else
+        return op(x...);
+}
+
+/// Derivative by input I, from the inputs and the output.
+template <std::size_t I, class Op, class... X, class Y>
+HEADTORCH_ALWAYS_INLINE auto slope_of(const Op& op, const std::tuple<X...>& x, const Y& y) {
+    return [&]<std::size_t... K>(std::index_sequence<K...>) {
+        if constexpr (requires { op.slope(std::get<K>(x)..., y); }) {
+            return op.slope(std::get<K>(x)..., y);
+        } else if constexpr (requires { op.slopes(std::get<K>(x)..., y); }) {
+            return std::get<I>(op.slopes(std::get<K>(x)..., y));
+        } else {
+            const auto seed = [&]<std::size_t J>(std::integral_constant<std::size_t, J>) {
+                if constexpr (J == I)
+                    return variable(std::get<J>(x));
+                else
+                    return std::get<J>(x);
+            };
+            return value_of(op, seed(std::integral_constant<std::size_t, K>{})...).slope;
+        }
+    }(std::index_sequence_for<X...>{});
+}
+
+/// The formula as a kernel.
+template <class Op>
+struct ValueKernel {
+    Op op;
+    template <class... X>
+    HEADTORCH_ALWAYS_INLINE auto operator()(const X&... x) const {
+        return value_of(op, x...);
+    }
+};
+
+/// Derivative by input I, given what is kept: nothing, x..., y, or x..., y.
+template <std::size_t I, std::size_t N, class Op, class... Kept>
+HEADTORCH_ALWAYS_INLINE auto slope_from_kept(const Op& op, const Kept&... kept) {
+    constexpr auto unkept_inputs = []<std::size_t... K>(std::index_sequence<K...>) { return std::tuple{((void)K, NotKept{})...}; };
+    [[maybe_unused]] const std::tuple all(kept...);
+    if constexpr (keep_of<Op>() == Keep::nothing) {
+        return slope_of<I>(op, unkept_inputs(std::make_index_sequence<N>{}), NotKept{});
+    } else if constexpr (keep_of<Op>() == Keep::output) {
+        return slope_of<I>(op, unkept_inputs(std::make_index_sequence<N>{}), std::get<0>(all));
+    } else if constexpr (keep_of<Op>() == Keep::inputs) {
+        return slope_of<I>(op, all, NotKept{});
+    } else {
+        return [&]<std::size_t... K>(std::index_sequence<K...>) {
+            return slope_of<I>(op, std::tuple(std::get<K>(all)...), std::get<N>(all));
+        }(std::make_index_sequence<N>{});
+    }
+}
+
+/// gradient * slope, fused.
+template <std::size_t I, std::size_t N, class Op>
+struct GradientKernel {
+    Op op;
+    template <class G, class... Kept>
+    HEADTORCH_ALWAYS_INLINE auto operator()(const G& gradient, const Kept&... kept) const {
+        return gradient * slope_from_kept<I, N>(op, kept...);
+    }
+};
+
+template <class First, class... Rest>
+struct FirstOf {
+    using type = First;
+};
+
+/// Tensors of one op share a device, and its floating-point ones an element type.
+template <class T, class D, class U, class E>
+constexpr void require_same() {
+    static_assert(std::same_as<D, E>, "headtorch: tensors on different devices: move one with x.to<Cpu>() or x.to<Cuda>()");
+    static_assert(std::same_as<T, U> || std::same_as<T, bool> || std::same_as<U, bool>,
+                  "headtorch: tensors of different element types: convert one, for example float with double: x.to<double>()");
+}
+template <class... T>
+struct RealOf {
+    using type = bool;
+};
+template <class T, class... Rest>
+struct RealOf<T, Rest...> {
+    using type = std::conditional_t<std::same_as<T, bool>, typename RealOf<Rest...>::type, T>;
+};
+
+inline bool same_layout(const TensorImpl* a, const TensorImpl* b) { return b->contiguous && a->shape == b->shape; }
+
+/// Calls the device's kernel: out[i] = f(x[i]...), the inputs broadcast to `out`.
+template <class F, class Out, class D, class... T>
+void run_map(const F& f, const Tensor<Out, D>& out, const Tensor<T, D>&... x) {
+    require_device<D>();
+    if (out.is_contiguous() && (same_layout(out.get(), x.get()) && ...)) {
+        map(D{}, f, out.numel(), out.data(), static_cast<const T*>(x.data())...);
+    } else {
+        const Shape& shape = out.shape();
+        const std::array<Strides, sizeof...(T) + 1> strides{out.strides(), broadcast_strides(x.shape(), x.strides(), shape)...};
+        map_strided(D{}, f, shape, strides, out.data(), static_cast<const T*>(x.data())...);
+    }
+}
+
+template <class... T, class... D>
+Shape common_shape(const char* op, const Tensor<T, D>&... x) {
+    const std::array<const Shape*, sizeof...(T)> shapes{&x.shape()...};
+    Shape shape = *shapes[0];
+    for (std::size_t i = 1; i < shapes.size(); ++i)
+        if (!(*shapes[i] == shape)) shape = broadcast_shapes(op, shape, *shapes[i]);
+    return shape;
+}
+
+/// A new tensor of element type Out, not recorded.
+template <class Out, class F, class... T, class... D>
+auto map_new(const char* op, const F& f, const Tensor<T, D>&... x) {
+    using Dev = typename FirstOf<D...>::type;
+    auto out = empty<Out, Dev>(common_shape(op, x...));
+    run_map(f, out, x...);
+    return out;
+}
+
+/// The backward pass of one pointwise op.
+template <class Op, class R, class D, class... T>
+class PointwiseStep {
+    static constexpr std::size_t N = sizeof...(T);
+
+public:
+    PointwiseStep(const Op& op, const Tensor<R, D>& y, const Tensor<T, D>&... x) : op_(op), shapes_{x.shape()...} {
+        if constexpr (keeps<Op>(Keep::inputs)) inputs_ = std::tuple(autograd::saved(x)...);
+        if constexpr (keeps<Op>(Keep::output)) output_ = autograd::saved_output(y);
+    }
+
+    void operator()(const Tensor<R, D>& gradient, autograd::GradientSink& sink) const {
+        [&]<std::size_t... I>(std::index_sequence<I...>) { (step<I>(gradient, sink), ...); }(std::make_index_sequence<N>{});
+    }
+
+private:
+    template <std::size_t I>
+    void step(const Tensor<R, D>& gradient, autograd::GradientSink& sink) const {
+        using TI = std::tuple_element_t<I, std::tuple<T...>>;
+        if constexpr (Floating<TI>) {
+            if (!sink.wants(I)) return;
+            auto result = with_kept([&](const auto&... kept) { return gradient_by<I>(gradient, is_last_wanted<I>(sink), kept...); });
+            sink.add(I, sum_to(std::move(result), shapes_[I]).impl());
+        }
+    }
+
+    template <std::size_t I>
+    bool is_last_wanted(autograd::GradientSink& sink) const {
+        for (std::size_t k = I + 1; k < N; ++k)
+            if (sink.wants(k)) return false;
+        return true;
+    }
+
+    template <class F>
+    auto with_kept(F f) const {
+        return [&]<std::size_t... K>(std::index_sequence<K...>) {
+            if constexpr (keep_of<Op>() == Keep::nothing)
+                return f();
+            else if constexpr (keep_of<Op>() == Keep::inputs)
+                return f(std::get<K>(inputs_)()...);
+            else if constexpr (keep_of<Op>() == Keep::output)
+                return f(output_());
+            else
+                return f(std::get<K>(inputs_)()..., output_());
+        }(std::make_index_sequence<N>{});
+    }
+
+    template <std::size_t I, class... Kept>
+    Tensor<R, D> gradient_by(const Tensor<R, D>& gradient, bool last, const Kept&... kept) const {
+        using Slope = decltype(slope_from_kept<I, N>(op_, typename Kept::value_type{}...));
+        if constexpr (std::same_as<Slope, One>) {
+            return gradient;
+        } else {
+            if (GradMode::enabled()) return gradient * slope_from_kept<I, N>(op_, kept...);
+            const GradientKernel<I, N, Op> kernel{op_};
+            // nobody else sees a gradient that owns its storage: its memory serves for the result
+            if (last && gradient.get()->owns_storage()) {
+                run_map(kernel, gradient, gradient, kept...);
+                return gradient;
+            }
+            return map_new<R>(name_of<Op>(), kernel, gradient, kept...);
+        }
+    }
+
+    Op op_;
+    std::array<Shape, N> shapes_;
+    std::conditional_t<keeps<Op>(Keep::inputs), std::tuple<autograd::Saved<T, D>...>, NotKept> inputs_;
+    std::conditional_t<keeps<Op>(Keep::output), autograd::SavedOutput<R, D>, NotKept> output_;
+};
+
+}  // namespace detail
+
+/// A pointwise op on any number of tensors, broadcast, fused and differentiable: `formula` is a struct as described above, or a generic
+/// lambda such as `[](auto x, auto a) { return x * math::sigmoid(a * x); }`. Element types must agree (a mask of bool may join).
+template <class Op, class... T, class... D>
+auto pointwise(const Op& formula, const Tensor<T, D>&... x) {
+    static_assert(sizeof...(T) > 0, "headtorch: pointwise: give at least one tensor");
+    using R = typename detail::RealOf<T...>::type;
+    using Dev = typename detail::FirstOf<D...>::type;
+    (detail::require_same<R, Dev, T, D>(), ...);
+    Tensor<R, Dev> y = detail::map_new<R>(detail::name_of<Op>(), detail::ValueKernel<Op>{formula}, x...);
+    if constexpr (Floating<R>) {
+        if (autograd::needs_grad(x...))
+            return autograd::record_step(detail::name_of<Op>(), std::move(y), autograd::inputs(x...), detail::PointwiseStep<Op, R, Dev, T...>(formula, y, x...));
+    }
+    return y;
+}
+
+}  // namespace headtorch

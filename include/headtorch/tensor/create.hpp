@@ -1,0 +1,279 @@
+// headtorch: tensors and autograd for C++20.
+// SPDX-License-Identifier: MIT
+#pragma once
+
+/// New tensors: from values, of one value, sequences, random numbers, and around memory that exists already.
+
+#include <algorithm>
+#include <cmath>
+#include <functional>
+#include <initializer_list>
+#include <limits>
+#include <memory>
+#include <mutex>
+#include <numbers>
+#include <numeric>
+#include <type_traits>
+#include <utility>
+#include <vector>
+
+#include "headtorch/core/random.hpp"
+#include "headtorch/tensor/tensor.hpp"
+
+namespace headtorch {
+
+/// Braces within braces, as in `tensor({{1, 2}, {3, 4}})`: a number or a list of such.
+template <Scalar T>
+class NestedList {
+public:
+    template <Number S>
+    NestedList(S value) : value_(static_cast<T>(value)), is_number_(true) {}
+    NestedList(std::initializer_list<NestedList> items) : items_(items) {}
+
+    Shape shape() const {
+        if (is_number_) return {};
+        Shape inner = items_.empty() ? Shape{} : items_[0].shape();
+        for (const NestedList& item : items_)
+            if (!(item.shape() == inner)) throw ShapeError(message("tensor: rows of different shapes: ", inner, " and ", item.shape()));
+        inner.insert(0, static_cast<std::int64_t>(items_.size()));
+        return inner;
+    }
+    T* write(T* out) const {
+        if (is_number_) *out++ = value_;
+        for (const NestedList& item : items_) out = item.write(out);
+        return out;
+    }
+
+private:
+    T value_{};
+    bool is_number_ = false;
+    std::vector<NestedList> items_;
+};
+
+/// A tensor from values: `tensor(3)`, `tensor({1, 2})`, `tensor<double>({{1, 2}, {3, 4}})`. Element type float unless given.
+template <Scalar T = float, Device D = Cpu>
+Tensor<T, D> tensor(const NestedList<T>& values) {
+    auto host = empty<T, Cpu>(values.shape());
+    values.write(host.data());
+    return host.template to<D>();
+}
+
+/// A 1-dim copy of a vector.
+template <Scalar T, Device D = Cpu>
+Tensor<T, D> tensor(const std::vector<T>& values) {
+    auto host = empty<T, Cpu>({static_cast<std::int64_t>(values.size())});
+    std::copy(values.begin(), values.end(), host.data());
+    return host.template to<D>();
+}
+
+template <Scalar T = float, Device D = Cpu>
+Tensor<T, D> full(const Shape& shape, T value) {
+    auto x = empty<T, D>(shape);
+    x.fill_(value);
+    return x;
+}
+template <Scalar T = float, Device D = Cpu>
+Tensor<T, D> zeros(const Shape& shape) { return full<T, D>(shape, T(0)); }
+template <Scalar T = float, Device D = Cpu>
+Tensor<T, D> ones(const Shape& shape) { return full<T, D>(shape, T(1)); }
+
+template <class T, class D>
+Tensor<T, D> empty_like(const Tensor<T, D>& x) { return empty<T, D>(x.shape()); }
+template <class T, class D>
+Tensor<T, D> zeros_like(const Tensor<T, D>& x) { return zeros<T, D>(x.shape()); }
+template <class T, class D>
+Tensor<T, D> ones_like(const Tensor<T, D>& x) { return ones<T, D>(x.shape()); }
+template <class T, class D>
+Tensor<T, D> full_like(const Tensor<T, D>& x, std::type_identity_t<T> value) { return full<T, D>(x.shape(), value); }
+
+/// The identity matrix, n x m (m = n unless given).
+template <Scalar T = float, Device D = Cpu>
+Tensor<T, D> eye(std::int64_t n, std::int64_t m = -1) {
+    if (m == -1) m = n;
+    auto x = zeros<T, Cpu>({n, m});
+    for (std::int64_t i = 0; i < std::min(n, m); ++i) x.data()[i * (m + 1)] = T(1);
+    return x.template to<D>();
+}
+
+/// start, start + step, … before end. The element type follows the arguments: int64 for integers, float otherwise, unless given.
+template <class T = void, Device D = Cpu, Number A, Number B, Number C = int>
+auto arange(A start, B end, C step = 1) {
+    using Deduced = std::conditional_t<std::is_integral_v<A> && std::is_integral_v<B> && std::is_integral_v<C>, std::int64_t, float>;
+    using R = std::conditional_t<std::is_void_v<T>, Deduced, T>;
+    if (step == C(0)) throw ValueError("arange: the step must not be 0");
+    const double count = std::ceil((static_cast<double>(end) - static_cast<double>(start)) / static_cast<double>(step));
+    if (!(count >= 0)) throw ValueError(message("arange: no step of ", step, " leads from ", start, " to ", end));
+    if (count > 4e18) throw ShapeError(message("arange: ", count, " elements do not fit in 64 bits"));
+    const auto n = static_cast<std::int64_t>(count);
+    auto x = empty<R, Cpu>({n});
+    for (std::int64_t i = 0; i < n; ++i) {
+        if constexpr (Floating<R>)
+            x.data()[i] = static_cast<R>(static_cast<double>(start) + static_cast<double>(i) * static_cast<double>(step));
+        else
+            x.data()[i] = static_cast<R>(static_cast<std::int64_t>(start) + i * static_cast<std::int64_t>(step));
+    }
+    return x.template to<D>();
+}
+template <class T = void, Device D = Cpu, Number B>
+auto arange(B end) { return arange<T, D>(B(0), end); }
+
+/// `steps` values from `start` to `end`, both included, evenly spaced.
+template <Scalar T = float, Device D = Cpu>
+Tensor<T, D> linspace(double start, double end, std::int64_t steps) {
+    if (steps < 0) throw ValueError(message("linspace: negative number of steps: ", steps));
+    auto x = empty<T, Cpu>({steps});
+    const double step = steps > 1 ? (end - start) / static_cast<double>(steps - 1) : 0;
+    // from both ends, so that the last value is exact
+    for (std::int64_t i = 0; i < steps; ++i)
+        x.data()[i] = static_cast<T>(i < (steps + 1) / 2 ? start + step * static_cast<double>(i) : end - step * static_cast<double>(steps - 1 - i));
+    return x.template to<D>();
+}
+
+namespace detail {
+
+/// Fills x with numbers in [from, to), as PyTorch's CPU generator gives them.
+template <Floating T>
+void fill_uniform(T* x, std::int64_t n, double from, double to, Generator& generator) {
+    std::lock_guard lock(generator.mutex());
+    const T low = static_cast<T>(from), range = static_cast<T>(to) - low;
+    for (std::int64_t i = 0; i < n; ++i) x[i] = generator.uniform<T>() * range + low;
+}
+
+/// Box and Muller on 16 uniform numbers at a time, as PyTorch does: the first half are radii, the second half angles.
+template <Floating T>
+void normal_from_uniform_16(T* x, T mean, T std) {
+    for (int i = 0; i < 8; ++i) {
+        const T radius = std::sqrt(-2 * std::log(1 - x[i])), angle = static_cast<T>(2 * std::numbers::pi) * x[i + 8];
+        x[i] = radius * std::cos(angle) * std + mean;
+        x[i + 8] = radius * std::sin(angle) * std + mean;
+    }
+}
+template <Floating T>
+void fill_normal(T* x, std::int64_t n, double mean, double std, Generator& generator) {
+    std::lock_guard lock(generator.mutex());
+    if (n < 16) {
+        for (std::int64_t i = 0; i < n; ++i) x[i] = static_cast<T>(generator.normal() * std + mean);
+        return;
+    }
+    for (std::int64_t i = 0; i < n; ++i) x[i] = generator.uniform<T>();
+    for (std::int64_t i = 0; i + 16 <= n; i += 16) normal_from_uniform_16(x + i, static_cast<T>(mean), static_cast<T>(std));
+    if (n % 16 != 0) {
+        T* last = x + n - 16;
+        for (int i = 0; i < 16; ++i) last[i] = generator.uniform<T>();
+        normal_from_uniform_16(last, static_cast<T>(mean), static_cast<T>(std));
+    }
+}
+
+}  // namespace detail
+
+template <class T, class D>
+const Tensor<T, D>& Tensor<T, D>::uniform_(double from, double to, Generator& generator) const {
+    static_assert(Floating<T>, "headtorch: uniform_: needs a tensor of float or double");
+    if (!(from <= to)) throw ValueError(message("uniform_: an empty range: [", from, ", ", to, ")"));
+    auto values = empty<T, Cpu>(shape());
+    detail::fill_uniform(values.data(), values.numel(), from, to, generator);
+    return copy_(values.template to<D>());
+}
+
+template <class T, class D>
+const Tensor<T, D>& Tensor<T, D>::normal_(double mean, double std, Generator& generator) const {
+    static_assert(Floating<T>, "headtorch: normal_: needs a tensor of float or double");
+    if (!(std >= 0)) throw ValueError(message("normal_: the standard deviation must not be negative: ", std));
+    auto values = empty<T, Cpu>(shape());
+    detail::fill_normal(values.data(), values.numel(), mean, std, generator);
+    return copy_(values.template to<D>());
+}
+
+/// Uniform in [0, 1).
+template <Floating T = float, Device D = Cpu>
+Tensor<T, D> rand(const Shape& shape, Generator& generator = default_generator()) {
+    auto x = empty<T, Cpu>(shape);
+    detail::fill_uniform(x.data(), x.numel(), 0, 1, generator);
+    return x.template to<D>();
+}
+/// Standard normal.
+template <Floating T = float, Device D = Cpu>
+Tensor<T, D> randn(const Shape& shape, Generator& generator = default_generator()) {
+    auto x = empty<T, Cpu>(shape);
+    detail::fill_normal(x.data(), x.numel(), 0, 1, generator);
+    return x.template to<D>();
+}
+template <Floating T, class D>
+Tensor<T, D> rand_like(const Tensor<T, D>& x) { return rand<T, D>(x.shape()); }
+template <Floating T, class D>
+Tensor<T, D> randn_like(const Tensor<T, D>& x) { return randn<T, D>(x.shape()); }
+
+/// Uniform integers in [low, high).
+template <Scalar T = std::int64_t, Device D = Cpu>
+Tensor<T, D> randint(std::int64_t low, std::int64_t high, const Shape& shape, Generator& generator = default_generator()) {
+    if (low >= high) throw ValueError(message("randint: an empty range: [", low, ", ", high, ")"));
+    auto x = empty<T, Cpu>(shape);
+    std::lock_guard lock(generator.mutex());
+    const auto range = static_cast<std::uint64_t>(high) - static_cast<std::uint64_t>(low);
+    for (std::int64_t i = 0; i < x.numel(); ++i) x.data()[i] = static_cast<T>(low + static_cast<std::int64_t>(generator.below(range)));
+    return x.template to<D>();
+}
+
+/// A random permutation of 0, …, n - 1 (Fisher and Yates).
+template <Scalar T = std::int64_t, Device D = Cpu>
+Tensor<T, D> randperm(std::int64_t n, Generator& generator = default_generator()) {
+    if (n < 0) throw ValueError(message("randperm: negative length: ", n));
+    auto x = empty<T, Cpu>({n});
+    for (std::int64_t i = 0; i < n; ++i) x.data()[i] = static_cast<T>(i);
+    std::lock_guard lock(generator.mutex());
+    for (std::int64_t i = 0; i + 1 < n; ++i) {
+        const auto j = i + static_cast<std::int64_t>(generator.below(static_cast<std::uint64_t>(n - i)));
+        std::swap(x.data()[i], x.data()[j]);
+    }
+    return x.template to<D>();
+}
+
+/// A tensor on memory that stays the caller's and must outlive it.
+template <Scalar T>
+Tensor<T> from_blob(T* data, const Shape& shape) {
+    auto impl = Ref<TensorImpl>::adopt(cpu::make_pooled<TensorImpl>(dtype_of<T>, DeviceKind::cpu));
+    impl->set_geometry(shape, shape.contiguous_strides());
+    if (!data && impl->numel > 0) throw ValueError("from_blob: a null pointer");
+    impl->storage = wrap_storage(data, static_cast<std::size_t>(impl->numel) * sizeof(T), {});
+    impl->data = data;
+    return Tensor<T>(std::move(impl));
+}
+/// The same with strides, in elements.
+template <Scalar T>
+Tensor<T> from_blob(T* data, const Shape& shape, const Strides& strides) {
+    Tensor<T> x = from_blob(data, shape);
+    if (strides.rank() != shape.rank()) throw ShapeError(message("from_blob: ", strides.rank(), " strides for shape ", shape));
+    x.get()->set_geometry(shape, strides);
+    return x;
+}
+/// Takes ownership: `deleter(data)` is called when the last tensor on it is gone.
+template <Scalar T, class Deleter>
+    requires std::invocable<Deleter&, T*>
+Tensor<T> from_blob(T* data, const Shape& shape, Deleter deleter) {
+    Tensor<T> x = from_blob(data, shape);
+    x.get()->storage = wrap_storage(data, static_cast<std::size_t>(x.numel()) * sizeof(T), [data, deleter]() mutable { deleter(data); });
+    return x;
+}
+
+/// Coordinate grids from 1-dim tensors: result i varies along dimension i (indexing "ij") or, for the first two swapped, "xy".
+template <class T, class D>
+std::vector<Tensor<T, D>> meshgrid(const std::vector<Tensor<T, D>>& axes, std::string_view indexing = "ij") {
+    if (indexing != "ij" && indexing != "xy") throw ValueError(message("meshgrid: indexing is \"ij\" or \"xy\", not \"", indexing, "\""));
+    const int rank = static_cast<int>(axes.size());
+    const bool swap = indexing == "xy" && rank >= 2;
+    Shape shape;
+    for (const auto& axis : axes) {
+        if (axis.dim() > 1) throw ShapeError(message("meshgrid: every axis has one dimension, got ", axis.shape()));
+        shape.push_back(axis.numel());
+    }
+    std::vector<Tensor<T, D>> grids;
+    for (int i = 0; i < rank; ++i) {
+        Shape along = IntList::filled(rank, 1);
+        along[i] = shape[i];
+        const auto grid = axes[static_cast<std::size_t>(i)].reshape(along).expand(shape);
+        grids.push_back(swap ? grid.transpose(0, 1) : grid);
+    }
+    return grids;
+}
+
+}  // namespace headtorch
