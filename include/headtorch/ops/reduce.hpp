@@ -1,0 +1,133 @@
+// headtorch: tensors and autograd for C++20.
+// SPDX-License-Identifier: MIT
+#pragma once
+
+/// Reductions over all dimensions, or over any set of them: `sum(x)`, `sum(x, 1)`, `sum(x, {0, 2}, true)`. Reduced dimensions go, or stay
+/// with size 1 if `keepdim`. An empty list of dimensions means all of them, as in PyTorch.
+
+#include <cstdint>
+#include <utility>
+
+#include "headtorch/autograd/record.hpp"
+#include "headtorch/device/cpu/reduce.hpp"
+#include "headtorch/ops/arithmetic.hpp"
+#include "headtorch/ops/view.hpp"
+#include "headtorch/tensor/tensor.hpp"
+
+namespace headtorch {
+namespace detail {
+
+/// The reduction of x by `op`, not recorded.
+template <class Out, class Op, class T, class D>
+Tensor<Out, D> reduce_new(const Op& op, const Tensor<T, D>& x, DimMask mask, bool keepdim) {
+    const TensorImpl& impl = *x.get();
+    auto y = empty<Out, D>(reduced_shape(impl.shape, mask, keepdim));
+    reduce(D{}, op, static_cast<const T*>(x.data()), plan_reduce(impl.shape, impl.strides, impl.contiguous, mask), y.data());
+    return y;
+}
+
+/// `g`, a tensor of a reduced shape (with or without keepdim), with the reduced dimensions as size 1.
+template <class T, class D>
+Tensor<T, D> with_kept_dims(const Tensor<T, D>& g, const Shape& shape, DimMask mask) {
+    return g.dim() == shape.rank() ? g : g.reshape(reduced_shape(shape, mask, true));
+}
+
+/// `g`, a gradient of a reduced shape, times `scale`, spread over `shape`.
+template <class T, class D>
+Tensor<T, D> expand_back(const Tensor<T, D>& g, const Shape& shape, DimMask mask, double scale = 1) {
+    constexpr std::int64_t small = 1024;  // filling so many elements costs less than reading them through strides later
+    if (GradMode::enabled()) {
+        const Tensor<T, D> scaled = scale == 1 ? g : g * scale;
+        return with_kept_dims(scaled, shape, mask).expand(shape);
+    }
+    if (const std::int64_t n = shape.numel(); g.numel() == 1 && n <= small) {
+        auto y = empty<T, D>(shape);
+        spread(D{}, static_cast<const T*>(g.data()), static_cast<T>(scale), n, y.data());
+        return y;
+    }
+    const Tensor<T, D> scaled = scale == 1 ? g : g * scale;
+    const bool keepdim = g.dim() == shape.rank();
+    Strides strides = IntList::filled(shape.rank(), 0);
+    for (int d = 0, from = 0; d < shape.rank(); ++d) {
+        const bool reduced = (mask >> d & 1u) != 0;
+        if (!reduced) strides[d] = scaled.strides()[from];
+        if (!reduced || keepdim) ++from;
+    }
+    return Tensor<T, D>(alias_impl(*scaled.get(), shape, strides, 0));
+}
+
+template <class T, class D>
+Tensor<SumType<T>, D> sum_over(const Tensor<T, D>& x, DimMask mask, bool keepdim) {
+    auto y = reduce_new<SumType<T>>(reduction::Sum{}, x, mask, keepdim);
+    if constexpr (Floating<T>) {
+        if (needs_grad(x))
+            return record("sum", std::move(y), input(x, [shape = x.shape(), mask](const auto& g) { return expand_back(g, shape, mask); }));
+    }
+    return y;
+}
+
+template <class T, class D>
+Tensor<T, D> mean_over(const Tensor<T, D>& x, DimMask mask, bool keepdim) {
+    static_assert(Floating<T>, "headtorch: mean: the mean of integers is not an integer; write mean(x.to<float>())");
+    auto y = reduce_new<T>(reduction::Mean{}, x, mask, keepdim);
+    if (needs_grad(x)) {
+        const double scale = static_cast<double>(y.numel()) / static_cast<double>(x.numel());
+        return record("mean", std::move(y), input(x, [shape = x.shape(), mask, scale](const auto& g) { return expand_back(g, shape, mask, scale); }));
+    }
+    return y;
+}
+
+}  // namespace detail
+
+/// Sum of all elements; integers and booleans are counted in int64.
+template <class T, class D>
+Tensor<SumType<T>, D> sum(const Tensor<T, D>& x) { return detail::sum_over(x, all_dims(x.dim()), false); }
+template <class T, class D>
+Tensor<SumType<T>, D> sum(const Tensor<T, D>& x, const Dims& dims, bool keepdim = false) {
+    return detail::sum_over(x, dim_mask("sum", dims, x.dim()), keepdim);
+}
+
+/// NaN when there is nothing to average.
+template <class T, class D>
+Tensor<T, D> mean(const Tensor<T, D>& x) { return detail::mean_over(x, all_dims(x.dim()), false); }
+template <class T, class D>
+Tensor<T, D> mean(const Tensor<T, D>& x, const Dims& dims, bool keepdim = false) {
+    return detail::mean_over(x, dim_mask("mean", dims, x.dim()), keepdim);
+}
+
+/// Undoes a broadcast: sums x over the dimensions that `shape` lacks or has with size 1. x itself when there are none.
+template <class T, class D>
+Tensor<T, D> sum_to(Tensor<T, D> x, const Shape& shape) {
+    if (x.shape() == shape) return x;
+    const int added = x.dim() - shape.rank();
+    DimMask mask = 0;
+    for (int d = 0; d < x.dim(); ++d) {
+        if (d < added || shape[d - added] != x.shape()[d]) mask |= 1u << d;
+        if (d >= added && shape[d - added] != x.shape()[d] && shape[d - added] != 1)
+            throw ShapeError(message("sum_to: a tensor of shape ", x.shape(), " does not come from broadcasting ", shape));
+    }
+    if (added < 0) throw ShapeError(message("sum_to: a tensor of shape ", x.shape(), " does not come from broadcasting ", shape));
+    const TensorImpl& impl = *x.get();
+    auto y = empty<T, D>(shape);
+    reduce(D{}, reduction::Sum{}, static_cast<const T*>(x.data()), plan_reduce(impl.shape, impl.strides, impl.contiguous, mask), y.data());
+    if constexpr (Floating<T>) {
+        if (needs_grad(x)) {
+            return record("sum_to", std::move(y), input(x, [from = x.shape()](const Tensor<T, D>& g) {
+                if (GradMode::enabled()) return g.expand(from);
+                return Tensor<T, D>(alias_impl(*g.get(), from, broadcast_strides(g.shape(), g.strides(), from), 0));
+            }));
+        }
+    }
+    return y;
+}
+
+template <class T, class D>
+Tensor<SumType<T>, D> Tensor<T, D>::sum() const { return headtorch::sum(*this); }
+template <class T, class D>
+Tensor<SumType<T>, D> Tensor<T, D>::sum(const Dims& dims, bool keepdim) const { return headtorch::sum(*this, dims, keepdim); }
+template <class T, class D>
+Tensor<T, D> Tensor<T, D>::mean() const { return headtorch::mean(*this); }
+template <class T, class D>
+Tensor<T, D> Tensor<T, D>::mean(const Dims& dims, bool keepdim) const { return headtorch::mean(*this, dims, keepdim); }
+
+}  // namespace headtorch
