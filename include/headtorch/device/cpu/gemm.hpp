@@ -20,9 +20,9 @@ namespace headtorch::cpu {
 
 namespace detail {
 
-// A panel of B (depth x tile_cols) lives in the first cache, a block of A (block_rows x depth) in the second, B in the last.
+// A panel of B (depth x tile_cols) lives in the first cache, a block of A (gemm_block_rows x depth) in the second, B in the last.
 inline constexpr std::int64_t block_depth_bytes = 1280;
-inline constexpr std::int64_t block_tiles = 16, block_rows = block_tiles * tile_rows;
+inline constexpr std::int64_t gemm_block_tiles = 16, gemm_block_rows = gemm_block_tiles * tile_rows;
 inline constexpr std::int64_t block_panels = 96;
 
 /// Multiply-adds below which a product runs on one thread, and the least each thread gets.
@@ -39,12 +39,12 @@ void gemm_block(std::int64_t row, std::int64_t m, std::int64_t col, std::int64_t
                 MatrixRef<T> c, bool accumulate) {
     constexpr std::int64_t cols = tile_cols<T>;
     const std::int64_t depth_step = even_piece(k, block_depth_bytes / static_cast<std::int64_t>(sizeof(T)));
-    const std::int64_t row_step = even_piece(m, block_rows);
+    const std::int64_t row_step = even_piece(m, gemm_block_rows);
     const std::int64_t col_step = even_piece(ceil_div(n, cols), block_panels) * cols;
     const std::int64_t height = even_piece(row_step, tile_rows);
     T* const packed_b = gemm_scratch<T>((col_step + ceil_div(row_step, height) * height) * depth_step);
     T* const packed_a = packed_b + col_step * depth_step;
-    Panel<T> panels_a[block_tiles], panels_b[block_panels];
+    Panel<T> panels_a[gemm_block_tiles], panels_b[block_panels];
 
     for (std::int64_t j0 = 0; j0 < n; j0 += col_step) {
         const std::int64_t j1 = std::min(n, j0 + col_step);

@@ -16,12 +16,12 @@
 namespace headtorch::cpu::detail {
 
 /// Memory of one thread for panels: grows, and is given back when the thread ends.
-class Scratch {
+class GemmScratch {
 public:
-    Scratch() = default;
-    Scratch(const Scratch&) = delete;
-    Scratch& operator=(const Scratch&) = delete;
-    ~Scratch() { release(); }
+    GemmScratch() = default;
+    GemmScratch(const GemmScratch&) = delete;
+    GemmScratch& operator=(const GemmScratch&) = delete;
+    ~GemmScratch() { release(); }
 
     void* reserve(std::size_t bytes) {
         if (bytes > size_ || !reuse_memory) {
@@ -46,7 +46,7 @@ private:
 /// `count` elements of the calling thread's scratch; the next call of the same thread hands out the same memory again.
 template <class T>
 T* gemm_scratch(std::int64_t count) {
-    thread_local Scratch scratch;
+    thread_local GemmScratch scratch;
     return static_cast<T*>(scratch.reserve(static_cast<std::size_t>(count) * sizeof(T)));
 }
 
