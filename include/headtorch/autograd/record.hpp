@@ -115,9 +115,10 @@ private:
 /// Sets the node of `output`, a tensor that nobody else holds yet.
 template <class T, class D, std::size_t N, class Step>
 Tensor<T, D> record_step(const char* name, Tensor<T, D> output, std::array<Ref<Node>, N> parents, Step step) {
-    static_assert(Floating<T>);
-    output.get()->node = Ref<GraphNode>::adopt(cpu::make_pooled<RecordedNode<T, D, N, Step>>(name, std::move(parents), std::move(step)));
-    if (output.get()->base) output.get()->history = output.get()->base->history;
+    if constexpr (Floating<T>) {  // a view of integers has nothing to record
+        output.get()->node = Ref<GraphNode>::adopt(cpu::make_pooled<RecordedNode<T, D, N, Step>>(name, std::move(parents), std::move(step)));
+        if (output.get()->base) output.get()->history = output.get()->base->history;
+    }
     return output;
 }
 
