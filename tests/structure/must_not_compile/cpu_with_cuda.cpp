@@ -1,7 +1,7 @@
 // headtorch: tensors and autograd for C++20.
 // SPDX-License-Identifier: MIT
 
-// expect: headtorch:
+// expect: headtorch: tensors on different devices: move one with x.to<Cpu>() or x.to<Cuda>()
 
 #include <headtorch/headtorch.hpp>
 

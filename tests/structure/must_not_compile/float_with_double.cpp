@@ -1,7 +1,7 @@
 // headtorch: tensors and autograd for C++20.
 // SPDX-License-Identifier: MIT
 
-// expect: headtorch:
+// expect: headtorch: tensors of different element types: convert one, for example float with double: x.to<double>()
 
 #include <headtorch/headtorch.hpp>
 

@@ -1,7 +1,7 @@
 // headtorch: tensors and autograd for C++20.
 // SPDX-License-Identifier: MIT
 
-// expect: headtorch:
+// expect: headtorch: requires_grad_: only tensors of float or double have gradients: write x.to<float>() first
 
 #include <headtorch/headtorch.hpp>
 
