@@ -96,8 +96,8 @@ template <class T, class D, std::size_t N, class Step>
 class RecordedNode final : public TypedNode<T, D> {
 public:
     RecordedNode(const char* name, std::array<Ref<Node>, N> parents, Step step)
-        : TypedNode<T, D>(name, parents_.data(), N), parents_(std::move(parents)), step_(std::move(step)) {
-        this->set_sequence();
+        : TypedNode<T, D>(name), parents_(std::move(parents)), step_(std::move(step)) {
+        this->set_parents(parents_.data(), N);
     }
     void backward(Ref<TensorImpl> gradient, GradientSink& sink) override {
         if (!step_) throw_freed(this->name());
