@@ -8,6 +8,8 @@
 #include "headtorch/ops/arithmetic.hpp"
 #include "headtorch/ops/compare.hpp"
 #include "headtorch/ops/copy.hpp"
+#include "headtorch/ops/gather.hpp"
+#include "headtorch/ops/index.hpp"
 #include "headtorch/ops/inplace.hpp"
 #include "headtorch/ops/math.hpp"
 #include "headtorch/ops/matmul.hpp"

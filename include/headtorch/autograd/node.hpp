@@ -56,11 +56,12 @@ public:
     void unlock() noexcept { busy_.clear(std::memory_order_release); }
 
 protected:
-    Node(const char* name, const Ref<Node>* parents, std::size_t count)
-        : name_(name), parents_(parents), parent_count_(static_cast<std::uint32_t>(count)) {}
+    explicit Node(const char* name) : name_(name) {}
 
-    /// Called once the parents are known.
-    void set_sequence() {
+    /// Called once, by the constructor of the class that holds them.
+    void set_parents(const Ref<Node>* first, std::size_t count) {
+        parents_ = first;
+        parent_count_ = static_cast<std::uint32_t>(count);
         static thread_local std::uint64_t counter = 0;
         std::uint64_t sequence = counter;
         for (const Ref<Node>& parent : parents())
@@ -89,8 +90,8 @@ private:
     }
 
     const char* name_;
-    const Ref<Node>* parents_;
-    std::uint32_t parent_count_;
+    const Ref<Node>* parents_ = nullptr;
+    std::uint32_t parent_count_ = 0;
     std::atomic_flag busy_;
     std::uint64_t sequence_ = 0;
     Node* next_dead_ = nullptr;
@@ -126,7 +127,7 @@ protected:
 template <class T, class D>
 class LeafNode final : public TypedNode<T, D> {
 public:
-    LeafNode() : TypedNode<T, D>("leaf", nullptr, 0) { this->set_sequence(); }
+    LeafNode() : TypedNode<T, D>("leaf") { this->set_parents(nullptr, 0); }
     bool is_leaf() const override { return true; }
 
     void backward(Ref<TensorImpl> gradient, GradientSink&) override {

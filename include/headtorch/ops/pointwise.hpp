@@ -64,6 +64,15 @@ HEADTORCH_ALWAYS_INLINE auto value_of(const Op& op, const X&... x) {
         return op(x...);
 }
 
+/// x as the variable of a forward-mode derivative.
+template <class X>
+HEADTORCH_ALWAYS_INLINE Dual<X> variable(const X& x) {
+    if constexpr (AnyTensor<X>)
+        return {x, ones_like(x)};
+    else
+        return {x, 1};
+}
+
 /// Derivative by input I, from the inputs and the output.
 template <std::size_t I, class Op, class... X, class Y>
 HEADTORCH_ALWAYS_INLINE auto slope_of(const Op& op, const std::tuple<X...>& x, const Y& y) {

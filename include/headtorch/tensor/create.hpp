@@ -59,9 +59,10 @@ Tensor<T, D> tensor(const NestedList<T>& values) {
 }
 
 /// A 1-dim copy of a vector.
-template <Scalar T, Device D = Cpu>
-Tensor<T, D> tensor(const std::vector<T>& values) {
-    auto host = empty<T, Cpu>({static_cast<std::int64_t>(values.size())});
+template <class Vector, Device D = Cpu>
+    requires std::same_as<Vector, std::vector<typename Vector::value_type>>
+auto tensor(const Vector& values) {
+    auto host = empty<typename Vector::value_type, Cpu>({static_cast<std::int64_t>(values.size())});
     std::copy(values.begin(), values.end(), host.data());
     return host.template to<D>();
 }

@@ -49,6 +49,15 @@ public:
     /// No tensor yet; `defined()` is false.
     Tensor() = default;
     explicit Tensor(Ref<TensorImpl> impl) : impl_(std::move(impl)) {}
+    Tensor(const Tensor&) = default;
+    Tensor(Tensor&&) noexcept = default;
+    ~Tensor() = default;
+    /// `y = x`: both are handles of one tensor.
+    Tensor& operator=(const Tensor&) & = default;
+    Tensor& operator=(Tensor&&) & noexcept = default;
+    /// `y(0, all) = x`, `y[0] = 5`: writes through the view on the left.
+    const Tensor& operator=(const Tensor& source) && { return copy_(source); }
+    const Tensor& operator=(T value) && { return fill_(value); }
 
     // --- what it is -----------------------------------------------------------------------------------------------
     bool defined() const { return static_cast<bool>(impl_); }

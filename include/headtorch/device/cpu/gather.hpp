@@ -1,0 +1,102 @@
+// headtorch: tensors and autograd for C++20.
+// SPDX-License-Identifier: MIT
+#pragma once
+
+/// Reading and writing by index: rows picked by a list, and elements picked along one dimension.
+
+#include <algorithm>
+#include <cstdint>
+
+#include "headtorch/core/shape.hpp"
+#include "headtorch/device/cpu/loop.hpp"
+#include "headtorch/device/cpu/parallel.hpp"
+#include "headtorch/device/device.hpp"
+
+namespace headtorch {
+
+/// A contiguous tensor seen around one dimension: [outer, size, inner].
+struct Slabs {
+    std::int64_t outer = 1, size = 1, inner = 1;
+    Slabs(const Shape& shape, int dim) {
+        for (int d = 0; d < shape.rank(); ++d) (d < dim ? outer : d == dim ? size : inner) *= shape[d];
+    }
+};
+
+/// The first index outside [-size, size), or -1 when all are inside.
+inline std::int64_t find_bad_index(Cpu, const std::int64_t* index, std::int64_t count, std::int64_t size) {
+    for (std::int64_t i = 0; i < count; ++i)
+        if (index[i] < -size || index[i] >= size) return i;
+    return -1;
+}
+
+/// to[o, i, :] = from[o, index[i], :] for contiguous [outer, size, inner]; indices are checked already, negative ones count from the end.
+template <class T>
+void copy_slabs(Cpu, const T* from, const Slabs& slabs, const std::int64_t* index, std::int64_t count, T* to) {
+    const std::int64_t rows = slabs.outer * count;
+    parallel_for(rows, std::max<std::int64_t>(1, 32768 / std::max<std::int64_t>(1, slabs.inner)), [&](std::int64_t begin, std::int64_t end) {
+        for (std::int64_t row = begin; row < end; ++row) {
+            std::int64_t i = index[row % count];
+            if (i < 0) i += slabs.size;
+            std::copy_n(from + ((row / count) * slabs.size + i) * slabs.inner, slabs.inner, to + row * slabs.inner);
+        }
+    });
+}
+
+/// to[o, index[i], :] += from[o, i, :], in the order of i, so that the result does not depend on threads.
+template <class T>
+void add_slabs(Cpu, const T* from, const Slabs& slabs, const std::int64_t* index, std::int64_t count, T* to) {
+    for (std::int64_t row = 0; row < slabs.outer * count; ++row) {
+        std::int64_t i = index[row % count];
+        if (i < 0) i += slabs.size;
+        const T* source = from + row * slabs.inner;
+        T* target = to + ((row / count) * slabs.size + i) * slabs.inner;
+        for (std::int64_t k = 0; k < slabs.inner; ++k) target[k] = static_cast<T>(target[k] + source[k]);
+    }
+}
+
+/// Calls visit(position in the walk, offset in the operand) for each element of `index` (contiguous, of `shape`), where the operand with
+/// `strides` is entered at the same place except along `dim`, where the index says.
+template <class Visit>
+void visit_along(Cpu, const std::int64_t* index, const Shape& shape, int dim, std::int64_t size, const Strides& strides, Visit visit) {
+    Strides around = strides;
+    if (around.rank()) around[dim] = 0;
+    const std::int64_t n = shape.numel(), step = strides.rank() ? strides[dim] : 0;
+    if (n == 0) return;
+    std::int64_t position[max_rank] = {};
+    std::int64_t offset = 0;
+    for (std::int64_t k = 0; k < n; ++k) {
+        visit(k, offset + (index[k] < 0 ? index[k] + size : index[k]) * step);
+        for (int d = shape.rank() - 1; d >= 0; --d) {
+            offset += around[d];
+            if (++position[d] < shape[d]) break;
+            offset -= around[d] * shape[d];
+            position[d] = 0;
+        }
+    }
+}
+
+/// to[k] = from[… index[k] …] along one dimension.
+template <class T>
+void gather_along(Cpu device, const T* from, const Strides& strides, int dim, std::int64_t size, const std::int64_t* index, const Shape& shape, T* to) {
+    visit_along(device, index, shape, dim, size, strides, [&](std::int64_t k, std::int64_t offset) { to[k] = from[offset]; });
+}
+/// to[… index[k] …] += from[k] along one dimension.
+template <class T>
+void scatter_add_along(Cpu device, T* to, const Strides& strides, int dim, std::int64_t size, const std::int64_t* index, const Shape& shape, const T* from) {
+    visit_along(device, index, shape, dim, size, strides, [&](std::int64_t k, std::int64_t offset) { to[offset] = static_cast<T>(to[offset] + from[k]); });
+}
+/// to[… index[k] …] = from[k] along one dimension; the last of equal indices wins.
+template <class T>
+void scatter_along(Cpu device, T* to, const Strides& strides, int dim, std::int64_t size, const std::int64_t* index, const Shape& shape, const T* from) {
+    visit_along(device, index, shape, dim, size, strides, [&](std::int64_t k, std::int64_t offset) { to[offset] = from[k]; });
+}
+
+/// Flat positions at which a contiguous mask is true, in order; `out` has room for all. Returns how many.
+inline std::int64_t true_positions(Cpu, const bool* mask, std::int64_t count, std::int64_t* out) {
+    std::int64_t found = 0;
+    for (std::int64_t i = 0; i < count; ++i)
+        if (mask[i]) out[found++] = i;
+    return found;
+}
+
+}  // namespace headtorch

@@ -1,0 +1,184 @@
+// headtorch: tensors and autograd for C++20.
+// SPDX-License-Identifier: MIT
+#pragma once
+
+/// Picking by index or mask: index_select, gather, scatter_add, take_along_dim, masked_select, masked_fill, nonzero, and their gradients.
+
+#include <utility>
+
+#include "headtorch/device/cpu/gather.hpp"
+#include "headtorch/ops/arithmetic.hpp"
+#include "headtorch/ops/reduce.hpp"
+#include "headtorch/ops/view.hpp"
+
+namespace headtorch {
+namespace detail {
+
+template <class D>
+void check_indices(const char* op, const Tensor<std::int64_t, D>& index, std::int64_t size, const Shape& shape) {
+    const std::int64_t bad = find_bad_index(D{}, index.data(), index.numel(), size);
+    if (bad >= 0)
+        throw IndexError(message(op, ": index ", index.reshape({-1})[bad].item(), " is out of range for a dimension of size ", size, " in ", shape));
+}
+
+/// Every size of `index` but that along `dim` fits into `shape`.
+inline void check_gather_shapes(const char* op, const Shape& shape, const Shape& index, int dim) {
+    bool fits = shape.rank() == index.rank();
+    for (int d = 0; fits && d < shape.rank(); ++d) fits = d == dim || index[d] <= shape[d];
+    if (!fits) throw ShapeError(message(op, ": an index of shape ", index, " does not fit a tensor of shape ", shape, " along dimension ", dim));
+}
+
+}  // namespace detail
+
+template <class T, class D>
+Tensor<T, D> index_add(const Tensor<T, D>& x, std::int64_t dim, const Tensor<std::int64_t, D>& index, const Tensor<T, D>& source);
+
+/// Entries index[0], index[1], … along `dim`.
+template <class T, class D>
+Tensor<T, D> index_select(const Tensor<T, D>& x, std::int64_t dim, const Tensor<std::int64_t, D>& index) {
+    if (x.dim() == 0) throw ShapeError("index_select: a 0-dim tensor has nothing to select from");
+    const int d = normalize_dim("index_select", dim, x.dim());
+    if (index.dim() > 1) throw ShapeError(message("index_select: the index has one dimension, got ", index.shape()));
+    const auto at = detail::detached_contiguous(index);
+    detail::check_indices("index_select", at, x.shape()[d], x.shape());
+    Shape shape = x.shape();
+    shape[d] = at.numel();
+    auto y = empty<T, D>(shape);
+    copy_slabs(D{}, static_cast<const T*>(detail::detached_contiguous(x).data()), Slabs(x.shape(), d), at.data(), at.numel(), y.data());
+    if constexpr (Floating<T>) {
+        if (autograd::needs_grad(x))
+            return record("index_select", std::move(y),
+                          input(x, [d, at = saved(at), shape = x.shape()](const auto& g) { return index_add(zeros<T, D>(shape), d, at(), g); }));
+    }
+    return y;
+}
+
+/// x with row i of `source` added to row index[i] along `dim`.
+template <class T, class D>
+Tensor<T, D> index_add(const Tensor<T, D>& x, std::int64_t dim, const Tensor<std::int64_t, D>& index, const Tensor<T, D>& source) {
+    const int d = normalize_dim("index_add", dim, x.dim());
+    const auto at = detail::detached_contiguous(index);
+    Shape expected = x.shape();
+    if (x.dim() > 0) expected[d] = at.numel();
+    if (!(source.shape() == expected)) throw ShapeError(message("index_add: the source has shape ", source.shape(), ", expected ", expected));
+    detail::check_indices("index_add", at, x.dim() ? x.shape()[d] : 1, x.shape());
+    auto y = detail::plain_copy(x);
+    add_slabs(D{}, static_cast<const T*>(detail::detached_contiguous(source).data()), Slabs(x.shape(), d), at.data(), at.numel(), y.data());
+    if constexpr (Floating<T>) {
+        if (autograd::needs_grad(x, source))
+            return record("index_add", std::move(y), input(x, [](const auto& g) { return g; }),
+                          input(source, [d, at = saved(at)](const auto& g) { return index_select(g, d, at()); }));
+    }
+    return y;
+}
+
+template <class T, class D>
+Tensor<T, D> scatter_add(const Tensor<T, D>& x, std::int64_t dim, const Tensor<std::int64_t, D>& index, const Tensor<T, D>& source);
+
+/// y[i, j, …] = x[index[i, j, …], j, …] (for dim 0): one element along `dim` for each entry of `index`.
+template <class T, class D>
+Tensor<T, D> gather(const Tensor<T, D>& x, std::int64_t dim, const Tensor<std::int64_t, D>& index) {
+    const int d = normalize_dim("gather", dim, x.dim());
+    detail::check_gather_shapes("gather", x.shape(), index.shape(), d);
+    const auto at = detail::detached_contiguous(index);
+    const std::int64_t size = x.dim() ? x.shape()[d] : 1;
+    detail::check_indices("gather", at, size, x.shape());
+    auto y = empty<T, D>(index.shape());
+    gather_along(D{}, static_cast<const T*>(x.data()), x.strides(), d, size, at.data(), at.shape(), y.data());
+    if constexpr (Floating<T>) {
+        if (autograd::needs_grad(x))
+            return record("gather", std::move(y),
+                          input(x, [d, at = saved(at), shape = x.shape()](const auto& g) { return scatter_add(zeros<T, D>(shape), d, at(), g); }));
+    }
+    return y;
+}
+
+/// x with source[i, j, …] added to place [index[i, j, …], j, …] (for dim 0).
+template <class T, class D>
+Tensor<T, D> scatter_add(const Tensor<T, D>& x, std::int64_t dim, const Tensor<std::int64_t, D>& index, const Tensor<T, D>& source) {
+    const int d = normalize_dim("scatter_add", dim, x.dim());
+    detail::check_gather_shapes("scatter_add", x.shape(), index.shape(), d);
+    if (!(source.shape() == index.shape()))
+        throw ShapeError(message("scatter_add: the source of shape ", source.shape(), " must have the index's shape ", index.shape()));
+    const auto at = detail::detached_contiguous(index);
+    const std::int64_t size = x.dim() ? x.shape()[d] : 1;
+    detail::check_indices("scatter_add", at, size, x.shape());
+    auto y = detail::plain_copy(x);
+    scatter_add_along(D{}, y.data(), y.strides(), d, size, at.data(), at.shape(), static_cast<const T*>(detail::detached_contiguous(source).data()));
+    if constexpr (Floating<T>) {
+        if (autograd::needs_grad(x, source))
+            return record("scatter_add", std::move(y), input(x, [](const auto& g) { return g; }),
+                          input(source, [d, at = saved(at)](const auto& g) { return gather(g, d, at()); }));
+    }
+    return y;
+}
+
+/// gather() whose other dimensions broadcast: made for the results of argmax, argsort and the like (with keepdim).
+template <class T, class D>
+Tensor<T, D> take_along_dim(const Tensor<T, D>& x, const Tensor<std::int64_t, D>& index, std::int64_t dim) {
+    const int d = normalize_dim("take_along_dim", dim, x.dim());
+    if (index.dim() != x.dim()) throw ShapeError(message("take_along_dim: the index of shape ", index.shape(), " needs the rank of ", x.shape()));
+    Shape for_x = x.shape(), for_index = index.shape();
+    if (x.dim() > 0) for_x[d] = for_index[d] = 1;
+    const Shape common = broadcast_shapes("take_along_dim", for_x, for_index);
+    for_x = for_index = common;
+    if (x.dim() > 0) {
+        for_x[d] = x.shape()[d];
+        for_index[d] = index.shape()[d];
+    }
+    return gather(x.expand(for_x), d, index.expand(for_index));
+}
+
+/// Positions of the elements that are true, one row [i, j, …] for each.
+template <class D>
+Tensor<std::int64_t, D> nonzero(const Tensor<bool, D>& mask) {
+    const auto m = detail::detached_contiguous(mask);
+    auto flat = empty<std::int64_t, D>({m.numel()});
+    const std::int64_t count = true_positions(D{}, m.data(), m.numel(), flat.data());
+    auto rows = empty<std::int64_t, Cpu>({count, mask.dim()});
+    const auto host = flat.template to<Cpu>();
+    for (std::int64_t i = 0; i < count; ++i) {
+        std::int64_t position = host.data()[i];
+        for (int d = mask.dim() - 1; d >= 0; --d) {
+            rows.data()[i * mask.dim() + d] = position % mask.shape()[d];
+            position /= mask.shape()[d];
+        }
+    }
+    return rows.template to<D>();
+}
+
+namespace detail {
+/// Flat positions at which the mask is true.
+template <class D>
+Tensor<std::int64_t, D> positions_of(const Tensor<bool, D>& mask) {
+    const auto m = detached_contiguous(mask);
+    auto flat = empty<std::int64_t, D>({m.numel()});
+    return flat.narrow(0, 0, true_positions(D{}, m.data(), m.numel(), flat.data())).detach();
+}
+}  // namespace detail
+
+/// The elements where `mask` is true, as one dimension; x and mask broadcast.
+template <class T, class D>
+Tensor<T, D> masked_select(const Tensor<T, D>& x, const Tensor<bool, D>& mask) {
+    const Shape shape = broadcast_shapes("masked_select", x.shape(), mask.shape());
+    return index_select(x.expand(shape).reshape({shape.numel()}), 0, detail::positions_of(mask.expand(shape)));
+}
+
+/// x with `value` where `mask` is true; the two broadcast.
+template <class T, class D, Number S>
+Tensor<T, D> masked_fill(const Tensor<T, D>& x, const Tensor<bool, D>& mask, S value) {
+    auto y = detail::map_new<T>("masked_fill", [fill = detail::element<T>(value)](const auto& v, const auto& m) { return math::where(m, fill, v); }, x, mask);
+    if constexpr (Floating<T>) {
+        if (autograd::needs_grad(x))
+            return record("masked_fill", std::move(y),
+                          input(x, [mask = saved(mask), shape = x.shape()](const auto& g) { return sum_to(masked_fill(g, mask(), 0), shape); }));
+    }
+    return y;
+}
+
+template <class T, class D>
+const Tensor<T, D>& Tensor<T, D>::masked_fill_(const Tensor<bool, D>& mask, T value) const {
+    return copy_(masked_fill(*this, mask, value));
+}
+
+}  // namespace headtorch
