@@ -21,8 +21,8 @@ struct Dual {
     HEADTORCH_HOST_DEVICE HEADTORCH_ALWAYS_INLINE Dual(const A& v, const B& s) : value(static_cast<V>(v)), slope(static_cast<V>(s)) {}
     /// A constant.
     template <math::Number S>
-        requires std::is_constructible_v<V, S>
-    HEADTORCH_HOST_DEVICE HEADTORCH_ALWAYS_INLINE explicit Dual(S s) : value(static_cast<V>(s)), slope(static_cast<V>(0)) {}
+    requires std::is_constructible_v<V, S> HEADTORCH_HOST_DEVICE HEADTORCH_ALWAYS_INLINE explicit Dual(S s)
+        : value(static_cast<V>(s)), slope(static_cast<V>(0)) {}
 };
 template <class V>
 Dual(V, V) -> Dual<V>;
@@ -43,7 +43,9 @@ struct DualOf<A, Dual<V>> {
 template <class A, class B>
 using DualWith = typename DualOf<A, B>::type;
 template <class A, class B>
-concept DualPair = requires { typename DualOf<A, B>::type; };
+concept DualPair = requires {
+    typename DualOf<A, B>::type;
+};
 
 /// The value of x, a dual D or a constant beside one. A number beside a number takes its type: 0.5 * x is a float for a float x.
 template <class D, class X>
@@ -114,7 +116,8 @@ template <class A, class B, class D = DualWith<A, B>>
 HEADTORCH_HOST_DEVICE HEADTORCH_ALWAYS_INLINE D operator*(const A& a, const B& b) {
     const auto& u = value_in<D>(a);
     const auto& v = value_in<D>(b);
-    return chain<D>(a, b, u * v, [&] { return v; }, [&] { return u; });
+    return chain<D>(
+        a, b, u * v, [&] { return v; }, [&] { return u; });
 }
 // y = a / b: dy = (da - y db) / b
 template <class A, class B, class D = DualWith<A, B>>
@@ -321,7 +324,8 @@ template <class A, class B, class D = DualWith<A, B>>
 HEADTORCH_HOST_DEVICE HEADTORCH_ALWAYS_INLINE D atan2(const A& a, const B& b) {
     const auto& u = value_in<D>(a);
     const auto& v = value_in<D>(b);
-    return chain<D>(a, b, math::atan2(u, v), [&] { return v / (u * u + v * v); }, [&] { return -u / (u * u + v * v); });
+    return chain<D>(
+        a, b, math::atan2(u, v), [&] { return v / (u * u + v * v); }, [&] { return -u / (u * u + v * v); });
 }
 
 /// ∂/∂a = e^(a - y) = sigmoid(a - b), and the other way round.
@@ -329,7 +333,8 @@ template <class A, class B, class D = DualWith<A, B>>
 HEADTORCH_HOST_DEVICE HEADTORCH_ALWAYS_INLINE D logaddexp(const A& a, const B& b) {
     const auto& u = value_in<D>(a);
     const auto& v = value_in<D>(b);
-    return chain<D>(a, b, math::logaddexp(u, v), [&] { return math::sigmoid(u - v); }, [&] { return math::sigmoid(v - u); });
+    return chain<D>(
+        a, b, math::logaddexp(u, v), [&] { return math::sigmoid(u - v); }, [&] { return math::sigmoid(v - u); });
 }
 
 /// ±da, 0 at a = 0, as in PyTorch; the sign's source has no part in it.

@@ -31,28 +31,31 @@ template <class T, int W>
 struct Mask {
     using Vector = VectorOf<SignedOf<T>, W>;
     static constexpr int lanes = W;
-    Vector v;
+    Bytes<sizeof(Vector)> raw;
+    /// The compiler's vector, for its operators.
+    HEADTORCH_ALWAYS_INLINE Vector& v() { return reinterpret_cast<Vector&>(raw); }
+    HEADTORCH_ALWAYS_INLINE const Vector& v() const { return reinterpret_cast<const Vector&>(raw); }
 
     Mask() = default;
-    HEADTORCH_ALWAYS_INLINE Mask(const Vector& bits) : v(bits) {}
+    HEADTORCH_ALWAYS_INLINE Mask(const Vector& bits) { v() = bits; }
     HEADTORCH_ALWAYS_INLINE Mask(std::same_as<bool> auto b) {
         const auto bits = static_cast<SignedOf<T>>(b ? -1 : 0);
-        v = bits - Vector{};
+        v() = bits - Vector{};
     }
 
     /// The same truth values for lanes of another width.
     template <class U>
     HEADTORCH_ALWAYS_INLINE explicit Mask(const Mask<U, W>& m) {
-        convert_lanes<SignedOf<T>, SignedOf<U>, W>(v, m.v);
+        convert_lanes<SignedOf<T>, SignedOf<U>, W>(v(), m.v());
     }
 
-    HEADTORCH_ALWAYS_INLINE bool operator[](int i) const { return v[i] != 0; }
+    HEADTORCH_ALWAYS_INLINE bool operator[](int i) const { return v()[i] != 0; }
 
     HEADTORCH_ALWAYS_INLINE static Mask load(const bool* p) {
         VectorOf<std::int8_t, W> bytes;
         std::memcpy(&bytes, p, W);
         Mask m;
-        convert_lanes<SignedOf<T>, std::int8_t, W>(m.v, -bytes);
+        convert_lanes<SignedOf<T>, std::int8_t, W>(m.v(), -bytes);
         return m;
     }
     /// Lanes n … W - 1 are false.
@@ -63,7 +66,7 @@ struct Mask {
     }
     HEADTORCH_ALWAYS_INLINE void store(bool* p) const {
         VectorOf<std::int8_t, W> bytes;
-        convert_lanes<std::int8_t, SignedOf<T>, W>(bytes, v);
+        convert_lanes<std::int8_t, SignedOf<T>, W>(bytes, v());
         bytes = -bytes;
         std::memcpy(p, &bytes, W);
     }
@@ -73,15 +76,15 @@ struct Mask {
         copy_partial<W>(p, bytes, n);
     }
 
-    friend HEADTORCH_ALWAYS_INLINE Mask operator!(const Mask& a) { return ~a.v; }
-    friend HEADTORCH_ALWAYS_INLINE Mask operator~(const Mask& a) { return ~a.v; }
-    friend HEADTORCH_ALWAYS_INLINE Mask operator&(const Mask& a, const Mask& b) { return a.v & b.v; }
-    friend HEADTORCH_ALWAYS_INLINE Mask operator|(const Mask& a, const Mask& b) { return a.v | b.v; }
-    friend HEADTORCH_ALWAYS_INLINE Mask operator^(const Mask& a, const Mask& b) { return a.v ^ b.v; }
-    friend HEADTORCH_ALWAYS_INLINE Mask operator&&(const Mask& a, const Mask& b) { return a.v & b.v; }
-    friend HEADTORCH_ALWAYS_INLINE Mask operator||(const Mask& a, const Mask& b) { return a.v | b.v; }
-    friend HEADTORCH_ALWAYS_INLINE Mask operator!=(const Mask& a, const Mask& b) { return a.v ^ b.v; }
-    friend HEADTORCH_ALWAYS_INLINE Mask operator==(const Mask& a, const Mask& b) { return ~(a.v ^ b.v); }
+    friend HEADTORCH_ALWAYS_INLINE Mask operator!(const Mask& a) { return ~a.v(); }
+    friend HEADTORCH_ALWAYS_INLINE Mask operator~(const Mask& a) { return ~a.v(); }
+    friend HEADTORCH_ALWAYS_INLINE Mask operator&(const Mask& a, const Mask& b) { return a.v() & b.v(); }
+    friend HEADTORCH_ALWAYS_INLINE Mask operator|(const Mask& a, const Mask& b) { return a.v() | b.v(); }
+    friend HEADTORCH_ALWAYS_INLINE Mask operator^(const Mask& a, const Mask& b) { return a.v() ^ b.v(); }
+    friend HEADTORCH_ALWAYS_INLINE Mask operator&&(const Mask& a, const Mask& b) { return a.v() & b.v(); }
+    friend HEADTORCH_ALWAYS_INLINE Mask operator||(const Mask& a, const Mask& b) { return a.v() | b.v(); }
+    friend HEADTORCH_ALWAYS_INLINE Mask operator!=(const Mask& a, const Mask& b) { return a.v() ^ b.v(); }
+    friend HEADTORCH_ALWAYS_INLINE Mask operator==(const Mask& a, const Mask& b) { return ~(a.v() ^ b.v()); }
 };
 
 /// W numbers. A plain number of any type stands for W copies of it, converted to T: `0.5 * x` stays float for float x.
@@ -91,23 +94,27 @@ struct Packet {
     using Scalar = T;
     using Vector = VectorOf<T, W>;
     static constexpr int lanes = W;
-    Vector v;
+    Bytes<sizeof(Vector)> raw;
+    /// The compiler's vector, for its operators.
+    HEADTORCH_ALWAYS_INLINE Vector& v() { return reinterpret_cast<Vector&>(raw); }
+    HEADTORCH_ALWAYS_INLINE const Vector& v() const { return reinterpret_cast<const Vector&>(raw); }
 
     Packet() = default;
-    HEADTORCH_ALWAYS_INLINE Packet(const Vector& values) : v(values) {}
+    HEADTORCH_ALWAYS_INLINE Packet(const Vector& values) { v() = values; }
     // s - 0 rather than s + 0, which would turn -0 into +0.
     template <Arithmetic S>
     HEADTORCH_ALWAYS_INLINE Packet(S s) {
         const T t = static_cast<T>(s);
-        v = t - Vector{};
+        v() = t - Vector{};
     }
     /// 0 and 1 for false and true.
     template <class M>
     HEADTORCH_ALWAYS_INLINE explicit Packet(const Mask<M, W>& m) {
-        convert_lanes<T, SignedOf<M>, W>(v, -m.v);
+        convert_lanes<T, SignedOf<M>, W>(v(), -m.v());
     }
 
-    HEADTORCH_ALWAYS_INLINE T operator[](int i) const { return v[i]; }
+    HEADTORCH_ALWAYS_INLINE T operator[](int i) const { return v()[i]; }
+    HEADTORCH_ALWAYS_INLINE void set(int i, T value) { v()[i] = value; }
 
     HEADTORCH_ALWAYS_INLINE static Packet load(const T* p) {
         Vector values;
@@ -116,7 +123,7 @@ struct Packet {
     }
     /// The first n values; the other lanes hold 1, which neither log nor division minds.
     HEADTORCH_ALWAYS_INLINE static Packet load_partial(const T* p, int n) {
-        Vector values = Packet(1).v;
+        Vector values = Packet(1).v();
         if constexpr (has_masked_memory<T, W>) {
             load_masked(values, p, n);
         } else {
@@ -124,41 +131,41 @@ struct Packet {
         }
         return values;
     }
-    HEADTORCH_ALWAYS_INLINE void store(T* p) const { std::memcpy(p, &v, sizeof v); }
+    HEADTORCH_ALWAYS_INLINE void store(T* p) const { std::memcpy(p, &raw, sizeof raw); }
     HEADTORCH_ALWAYS_INLINE void store_partial(T* p, int n) const {
         if constexpr (has_masked_memory<T, W>) {
-            store_masked(p, v, n);
+            store_masked(p, v(), n);
         } else {
-            copy_partial<W>(p, reinterpret_cast<const T*>(&v), n);
+            copy_partial<W>(p, reinterpret_cast<const T*>(&raw), n);
         }
     }
 
-    friend HEADTORCH_ALWAYS_INLINE Packet operator+(const Packet& a, const Packet& b) { return a.v + b.v; }
-    friend HEADTORCH_ALWAYS_INLINE Packet operator-(const Packet& a, const Packet& b) { return a.v - b.v; }
-    friend HEADTORCH_ALWAYS_INLINE Packet operator*(const Packet& a, const Packet& b) { return a.v * b.v; }
-    friend HEADTORCH_ALWAYS_INLINE Packet operator/(const Packet& a, const Packet& b) { return a.v / b.v; }
-    friend HEADTORCH_ALWAYS_INLINE Packet operator-(const Packet& a) { return -a.v; }
+    friend HEADTORCH_ALWAYS_INLINE Packet operator+(const Packet& a, const Packet& b) { return a.v() + b.v(); }
+    friend HEADTORCH_ALWAYS_INLINE Packet operator-(const Packet& a, const Packet& b) { return a.v() - b.v(); }
+    friend HEADTORCH_ALWAYS_INLINE Packet operator*(const Packet& a, const Packet& b) { return a.v() * b.v(); }
+    friend HEADTORCH_ALWAYS_INLINE Packet operator/(const Packet& a, const Packet& b) { return a.v() / b.v(); }
+    friend HEADTORCH_ALWAYS_INLINE Packet operator-(const Packet& a) { return -a.v(); }
     friend HEADTORCH_ALWAYS_INLINE Packet operator+(const Packet& a) { return a; }
-    HEADTORCH_ALWAYS_INLINE Packet& operator+=(const Packet& b) { return v += b.v, *this; }
-    HEADTORCH_ALWAYS_INLINE Packet& operator-=(const Packet& b) { return v -= b.v, *this; }
-    HEADTORCH_ALWAYS_INLINE Packet& operator*=(const Packet& b) { return v *= b.v, *this; }
-    HEADTORCH_ALWAYS_INLINE Packet& operator/=(const Packet& b) { return v /= b.v, *this; }
+    HEADTORCH_ALWAYS_INLINE Packet& operator+=(const Packet& b) { return v() += b.v(), *this; }
+    HEADTORCH_ALWAYS_INLINE Packet& operator-=(const Packet& b) { return v() -= b.v(), *this; }
+    HEADTORCH_ALWAYS_INLINE Packet& operator*=(const Packet& b) { return v() *= b.v(), *this; }
+    HEADTORCH_ALWAYS_INLINE Packet& operator/=(const Packet& b) { return v() /= b.v(), *this; }
 
     // Integers only: as for int, the remainder has the sign of a.
-    friend HEADTORCH_ALWAYS_INLINE Packet operator%(const Packet& a, const Packet& b) { return a.v % b.v; }
-    friend HEADTORCH_ALWAYS_INLINE Packet operator&(const Packet& a, const Packet& b) { return a.v & b.v; }
-    friend HEADTORCH_ALWAYS_INLINE Packet operator|(const Packet& a, const Packet& b) { return a.v | b.v; }
-    friend HEADTORCH_ALWAYS_INLINE Packet operator^(const Packet& a, const Packet& b) { return a.v ^ b.v; }
-    friend HEADTORCH_ALWAYS_INLINE Packet operator~(const Packet& a) { return ~a.v; }
-    friend HEADTORCH_ALWAYS_INLINE Packet operator<<(const Packet& a, int bits) { return a.v << bits; }
-    friend HEADTORCH_ALWAYS_INLINE Packet operator>>(const Packet& a, int bits) { return a.v >> bits; }
+    friend HEADTORCH_ALWAYS_INLINE Packet operator%(const Packet& a, const Packet& b) { return a.v() % b.v(); }
+    friend HEADTORCH_ALWAYS_INLINE Packet operator&(const Packet& a, const Packet& b) { return a.v() & b.v(); }
+    friend HEADTORCH_ALWAYS_INLINE Packet operator|(const Packet& a, const Packet& b) { return a.v() | b.v(); }
+    friend HEADTORCH_ALWAYS_INLINE Packet operator^(const Packet& a, const Packet& b) { return a.v() ^ b.v(); }
+    friend HEADTORCH_ALWAYS_INLINE Packet operator~(const Packet& a) { return ~a.v(); }
+    friend HEADTORCH_ALWAYS_INLINE Packet operator<<(const Packet& a, int bits) { return a.v() << bits; }
+    friend HEADTORCH_ALWAYS_INLINE Packet operator>>(const Packet& a, int bits) { return a.v() >> bits; }
 
-    friend HEADTORCH_ALWAYS_INLINE Mask<T, W> operator<(const Packet& a, const Packet& b) { return truth(a.v < b.v); }
-    friend HEADTORCH_ALWAYS_INLINE Mask<T, W> operator<=(const Packet& a, const Packet& b) { return truth(a.v <= b.v); }
-    friend HEADTORCH_ALWAYS_INLINE Mask<T, W> operator>(const Packet& a, const Packet& b) { return truth(a.v > b.v); }
-    friend HEADTORCH_ALWAYS_INLINE Mask<T, W> operator>=(const Packet& a, const Packet& b) { return truth(a.v >= b.v); }
-    friend HEADTORCH_ALWAYS_INLINE Mask<T, W> operator==(const Packet& a, const Packet& b) { return truth(a.v == b.v); }
-    friend HEADTORCH_ALWAYS_INLINE Mask<T, W> operator!=(const Packet& a, const Packet& b) { return truth(a.v != b.v); }
+    friend HEADTORCH_ALWAYS_INLINE Mask<T, W> operator<(const Packet& a, const Packet& b) { return truth(a.v() < b.v()); }
+    friend HEADTORCH_ALWAYS_INLINE Mask<T, W> operator<=(const Packet& a, const Packet& b) { return truth(a.v() <= b.v()); }
+    friend HEADTORCH_ALWAYS_INLINE Mask<T, W> operator>(const Packet& a, const Packet& b) { return truth(a.v() > b.v()); }
+    friend HEADTORCH_ALWAYS_INLINE Mask<T, W> operator>=(const Packet& a, const Packet& b) { return truth(a.v() >= b.v()); }
+    friend HEADTORCH_ALWAYS_INLINE Mask<T, W> operator==(const Packet& a, const Packet& b) { return truth(a.v() == b.v()); }
+    friend HEADTORCH_ALWAYS_INLINE Mask<T, W> operator!=(const Packet& a, const Packet& b) { return truth(a.v() != b.v()); }
 
 private:
     template <class V>
@@ -180,9 +187,7 @@ inline constexpr bool is_mask<Mask<T, W>> = true;
 /// The same bits as lanes of another type of the same size.
 template <class U, class T, int W>
     requires(sizeof(T) == sizeof(U))
-HEADTORCH_ALWAYS_INLINE Packet<U, W> bits_as(const Packet<T, W>& x) {
-    return __builtin_bit_cast(VectorOf<U, W>, x.v);
-}
+HEADTORCH_ALWAYS_INLINE Packet<U, W> bits_as(const Packet<T, W>& x) { return __builtin_bit_cast(VectorOf<U, W>, x.v()); }
 
 /// The values as U, as static_cast does lane by lane.
 template <class U, class T, int W>
@@ -191,7 +196,7 @@ HEADTORCH_ALWAYS_INLINE Packet<U, W> convert(const Packet<T, W>& x) {
         return x;
     } else {
         Packet<U, W> y;
-        convert_lanes<U, T, W>(y.v, x.v);
+        convert_lanes<U, T, W>(y.v(), x.v());
         return y;
     }
 }
@@ -220,14 +225,14 @@ struct WhereOf<M, A, Packet<T, W>> {
 
 /// a where the mask is true, else b: packets, or plain numbers for all lanes.
 template <class M, int W, class A, class B>
-    requires(Arithmetic<A> || is_packet<A>) && (Arithmetic<B> || is_packet<B>)
-HEADTORCH_ALWAYS_INLINE auto where(const Mask<M, W>& m, const A& a, const B& b) {
+    requires(Arithmetic<A> || is_packet<A>)
+&&(Arithmetic<B> || is_packet<B>)HEADTORCH_ALWAYS_INLINE auto where(const Mask<M, W>& m, const A& a, const B& b) {
     using T = typename WhereOf<M, A, B>::type;
     const Packet<T, W> x = a, y = b;
     if constexpr (sizeof(M) == sizeof(T)) {
-        return Packet<T, W>(m.v ? x.v : y.v);
+        return Packet<T, W>(m.v() ? x.v() : y.v());
     } else {
-        return Packet<T, W>(Mask<T, W>(m).v ? x.v : y.v);
+        return Packet<T, W>(Mask<T, W>(m).v() ? x.v() : y.v());
     }
 }
 template <class M, int W>
@@ -237,7 +242,7 @@ HEADTORCH_ALWAYS_INLINE Mask<M, W> where(const Mask<M, W>& m, const Mask<M, W>& 
 
 template <class T, int W>
 HEADTORCH_ALWAYS_INLINE bool any(const Mask<T, W>& m) {
-    return any_bit(m.v);
+    return any_bit(m.v());
 }
 template <class T, int W>
 HEADTORCH_ALWAYS_INLINE bool all(const Mask<T, W>& m) {
@@ -248,7 +253,7 @@ HEADTORCH_ALWAYS_INLINE bool all(const Mask<T, W>& m) {
 template <class T, int W, class F, class... P>
 HEADTORCH_ALWAYS_INLINE Packet<T, W> lane_by_lane(F f, const Packet<T, W>& x, const P&... more) {
     Packet<T, W> y;
-    for (int i = 0; i < W; ++i) y.v[i] = f(x.v[i], more.v[i]...);
+    for (int i = 0; i < W; ++i) y.set(i, f(x[i], more[i]...));
     return y;
 }
 

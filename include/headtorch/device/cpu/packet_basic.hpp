@@ -85,7 +85,7 @@ HEADTORCH_ALWAYS_INLINE Packet<T, W> reciprocal(const Packet<T, W>& x) {
 template <std::floating_point T, int W>
 HEADTORCH_ALWAYS_INLINE Packet<T, W> sqrt(const Packet<T, W>& x) {
     Packet<T, W> y;
-    sqrt_lanes<T, W>(y.v, x.v);
+    sqrt_lanes<T, W>(y.v(), x.v());
     return y;
 }
 
@@ -174,6 +174,26 @@ HEADTORCH_ALWAYS_INLINE Packet<T, W> trunc(const Packet<T, W>& x) {
     }
 }
 
+/// f of double packets, for float packets; in halves where a packet of W doubles would need two registers.
+template <int W, class F, class... P>
+HEADTORCH_ALWAYS_INLINE Packet<float, W> in_double(const F& f, const P&... x) {
+    if constexpr (W > 2 && W * sizeof(double) > simd_bytes) {
+        using Half = Packet<float, W / 2>;
+        const auto half = [](const Packet<float, W>& p, std::size_t i) {
+            Half h;
+            std::memcpy(&h.raw, p.raw.bytes + i * sizeof(Half), sizeof(Half));
+            return h;
+        };
+        const Half low = in_double<W / 2>(f, half(x, 0)...), high = in_double<W / 2>(f, half(x, 1)...);
+        Packet<float, W> y;
+        std::memcpy(y.raw.bytes, &low.raw, sizeof low);
+        std::memcpy(y.raw.bytes + sizeof low, &high.raw, sizeof high);
+        return y;
+    } else {
+        return convert<float>(f(convert<double>(x)...));
+    }
+}
+
 /// c0 + x (c1 + x (c2 + …)). One expression per step, so that every compiler may fuse multiplication and addition.
 template <class T, int W>
 HEADTORCH_ALWAYS_INLINE Packet<T, W> polynomial(const Packet<T, W>&, T c) {
@@ -181,13 +201,13 @@ HEADTORCH_ALWAYS_INLINE Packet<T, W> polynomial(const Packet<T, W>&, T c) {
 }
 template <class T, int W, std::same_as<T>... C>
 HEADTORCH_ALWAYS_INLINE Packet<T, W> polynomial(const Packet<T, W>& x, T c, C... more) {
-    return polynomial(x, more...).v * x.v + Packet<T, W>(c).v;
+    return polynomial(x, more...).v() * x.v() + Packet<T, W>(c).v();
 }
 
 /// a · b + c, fused where the hardware can.
 template <class T, int W>
 HEADTORCH_ALWAYS_INLINE Packet<T, W> multiply_add(const Packet<T, W>& a, const Packet<T, W>& b, const Packet<T, W>& c) {
-    return a.v * b.v + c.v;
+    return a.v() * b.v() + c.v();
 }
 
 }  // namespace headtorch::cpu

@@ -38,8 +38,9 @@ HEADTORCH_ALWAYS_INLINE ExpParts<T, W> exp_parts(const Packet<T, W>& x) {
         const P a = multiply_add(n, P(-6.93147180369123816490e-01), x);
         const P r = multiply_add(n, P(-1.90821492927058770002e-10), a);
         const P rest = multiply_add(n, P(-1.90821492927058770002e-10), a - r);
-        const P p = polynomial(r, 0.5, 0.16666666666666685, 0.041666666666573961, 0.008333333333314789, 0.0013888888932305737, 0.00019841269902622595,
-                       2.4801504506863056e-05, 2.7557228300521024e-06, 2.762630981254535e-07, 2.5114369030884318e-08);
+        const P p = polynomial(r, 0.50000000000000056, 0.16666666666666685, 0.041666666666573961, 0.008333333333314789,
+                               0.0013888888932305737, 0.00019841269902622595, 2.4801504506863056e-05, 2.7557228300521024e-06,
+                               2.762630981254535e-07, 2.5114369030884318e-08);
         return {r + multiply_add(r * r, p, rest), to_bits(shifted)};
     }
 }
@@ -124,14 +125,15 @@ HEADTORCH_ALWAYS_INLINE LogParts<T, W> log_parts(const Packet<T, W>& x) {
     const P k = exponent - where(denormal, two_to_mantissa + T(F::bias + F::mantissa), two_to_mantissa + T(F::bias));
     const P f = bits_as<T>((bits & ((Bits{1} << F::mantissa) - 1)) + root_half) - 1;
     if constexpr (single) {
-        const P p = polynomial(f, 0.333333164f, -0.250008076f, 0.200022861f, -0.166245967f, 0.14181219f, -0.131284028f, 0.128813729f, -0.0786017403f);
+        const P p = polynomial(f, 0.333333164f, -0.250008076f, 0.200022861f, -0.166245967f, 0.14181219f, -0.131284028f, 0.128813729f,
+                               -0.0786017403f);
         const P z = f * f;
         return {k, f, multiply_add(f * z, p, T(-0.5) * z)};
     } else {
         // With s = f / (2 + f): log(1 + f) = 2 s + s R(s²) = f - f²/2 + s (f²/2 + R)
         const P s = f / (2 + f), z = s * s, half = T(0.5) * f * f;
-        const P r = z * polynomial(z, 0.66666666666667307, 0.39999999999436903, 0.28571428738165744, 0.22222198957370926, 0.18183546196120998,
-                                   0.15314478626462227, 0.14791950066975831);
+        const P r = z * polynomial(z, 0.66666666666667307, 0.39999999999436903, 0.28571428738165744, 0.22222198957370926,
+                                   0.18183546196120998, 0.15314478626462227, 0.14791950066975831);
         return {k, f, s * (half + r) - half};
     }
 }
@@ -140,7 +142,8 @@ HEADTORCH_ALWAYS_INLINE LogParts<T, W> log_parts(const Packet<T, W>& x) {
 template <class T, int W>
 HEADTORCH_ALWAYS_INLINE Packet<T, W> log_sum(const LogParts<T, W>& parts, const Packet<T, W>& correction) {
     constexpr bool single = std::same_as<T, float>;
-    constexpr T high = single ? T(0.693359375) : T(6.93147180369123816490e-01), low = single ? T(-2.12194440e-4) : T(1.90821492927058770002e-10);
+    constexpr T high = single ? T(0.693359375) : T(6.93147180369123816490e-01),
+                low = single ? T(-2.12194440e-4) : T(1.90821492927058770002e-10);
     using P = Packet<T, W>;
     return multiply_add(parts.k, P(high), parts.f + (parts.tail + multiply_add(parts.k, P(low), correction)));
 }
@@ -194,12 +197,13 @@ HEADTORCH_ALWAYS_INLINE Packet<T, W> erf(const Packet<T, W>& x) {
     } else {
         t = where(t > 6, 6, t);
         near = polynomial(z, 1.1283791670955126, -0.37612638903183748, 0.11283791670954885, -0.026866170645077871, 0.0052239776248283985,
-                          -0.00085483269814241338, 0.0001205533113291957, -1.4925595771640748e-05, 1.6461008473901569e-06, -1.6350396226460748e-07,
-                          1.4660329014757929e-08, -1.1374957778836955e-09, 5.9606901559648601e-11);
+                          -0.00085483269814241338, 0.0001205533113291957, -1.4925595771640748e-05, 1.6461008473901569e-06,
+                          -1.6350396226460748e-07, 1.4660329014757929e-08, -1.1374957778836955e-09, 5.9606901559648601e-11);
         g = polynomial(t, -1.8436721751479978e-07, -1.1283772825743001, -0.63662870292286455, -0.10274664487038536, 0.019076959780767774,
-                       0.00028222215222863101, -0.0017709180224037939, 0.00064282702778546165, -4.5951148085961693e-05, -6.9753200877377945e-05,
-                       4.4771177117690234e-05, -1.6421934391780039e-05, 4.3019061922199692e-06, -8.4521986559469774e-07, 1.2483517638549223e-07,
-                       -1.3522731735172947e-08, 1.0170872721346319e-09, -4.7519009940930998e-11, 1.0390927137724089e-12);
+                       0.00028222215222863101, -0.0017709180224037939, 0.00064282702778546165, -4.5951148085961693e-05,
+                       -6.9753200877377945e-05, 4.4771177117690234e-05, -1.6421934391780039e-05, 4.3019061922199692e-06,
+                       -8.4521986559469774e-07, 1.2483517638549223e-07, -1.3522731735172947e-08, 1.0170872721346319e-09,
+                       -4.7519009940930998e-11, 1.0390927137724089e-12);
     }
     const P far = copysign(1 - exp(g), x);
     return where(is_near, x * near, far);
@@ -207,20 +211,21 @@ HEADTORCH_ALWAYS_INLINE Packet<T, W> erf(const Packet<T, W>& x) {
 
 /// Float: e^(y log |x|) in double, then the signs and limits of std::pow. Double: std::pow, lane by lane.
 template <class A, class B>
-    requires std::floating_point<typename CommonPacket<A, B>::Scalar>
-HEADTORCH_ALWAYS_INLINE CommonPacket<A, B> pow(const A& a, const B& b) {
-    using P = CommonPacket<A, B>;
-    const P x = a, y = b;
-    if constexpr (std::same_as<typename P::Scalar, float>) {
-        const P magnitude = abs(x);
-        const P power = convert<float>(exp(convert<double>(y) * log(convert<double>(magnitude))));
-        const auto whole = floor(y) == y;
-        const auto odd = whole && floor(0.5f * y) != 0.5f * y;
-        const P valid = where(x < 0 && !whole && magnitude < std::numeric_limits<float>::infinity(), std::numeric_limits<float>::quiet_NaN(), power);
-        return where(y == 0 || x == 1 || (magnitude == 1 && isinf(y)), P(1), where(odd, copysign(valid, x), valid));
-    } else {
-        return lane_by_lane([](auto u, auto v) { return std::pow(u, v); }, x, y);
+    requires std::floating_point<typename CommonPacket<A, B>::Scalar> HEADTORCH_ALWAYS_INLINE CommonPacket<A, B> pow(const A& a,
+                                                                                                                     const B& b) {
+        using P = CommonPacket<A, B>;
+        const P x = a, y = b;
+        if constexpr (std::same_as<typename P::Scalar, float>) {
+            const P magnitude = abs(x);
+            const P power = in_double<P::lanes>([](const auto& u, const auto& v) { return exp(v * log(u)); }, magnitude, y);
+            const auto whole = floor(y) == y;
+            const auto odd = whole && floor(0.5f * y) != 0.5f * y;
+            const P valid = where(x < 0 && !whole && magnitude < std::numeric_limits<float>::infinity(),
+                                  std::numeric_limits<float>::quiet_NaN(), power);
+            return where(y == 0 || x == 1 || (magnitude == 1 && isinf(y)), P(1), where(odd, copysign(valid, x), valid));
+        } else {
+            return lane_by_lane([](auto u, auto v) { return std::pow(u, v); }, x, y);
+        }
     }
-}
 
 }  // namespace headtorch::cpu

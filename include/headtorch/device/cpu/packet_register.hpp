@@ -6,6 +6,7 @@
 /// Each has a portable form; with AVX-512 or SSE the instruction is named instead.
 
 #include <concepts>
+#include <cstddef>
 #include <cstdint>
 #include <cstring>
 #include <type_traits>
@@ -20,11 +21,17 @@ namespace headtorch::cpu {
 
 template <class T, int W>
 struct VectorType {
-    typedef T type __attribute__((vector_size(W * sizeof(T))));
+    typedef T type __attribute__((vector_size(W * sizeof(T)), may_alias));
 };
 /// W lanes of T as the compiler's own vector type.
 template <class T, int W>
 using VectorOf = typename VectorType<T, W>::type;
+
+/// Where packets keep their lanes: plain bytes, because nvcc refuses vectors in whatever a host-and-device function touches.
+template <std::size_t N>
+struct alignas(N) Bytes {
+    std::byte bytes[N];
+};
 
 /// The signed integer as wide as a T.
 template <class T>

@@ -99,7 +99,7 @@ HEADTORCH_ALWAYS_INLINE Packet<T, W> cos(const Packet<T, W>& x) {
 template <std::floating_point T, int W>
 HEADTORCH_ALWAYS_INLINE Packet<T, W> tan(const Packet<T, W>& x) {
     if constexpr (std::same_as<T, float>) {
-        return convert<float>(tan(convert<double>(x)));
+        return in_double<W>([](const auto& u) { return tan(u); }, x);
     } else {
         const auto turn = quarter_turns(x);
         const Packet<T, W> s = sin_kernel(turn.r, turn.rest), c = cos_kernel(turn.r, turn.rest);
@@ -138,22 +138,22 @@ HEADTORCH_ALWAYS_INLINE Packet<T, W> atan(const Packet<T, W>& x) {
 
 /// The angle of the point (x, y), in (-π, π]; signed zeros and infinities as std::atan2.
 template <class A, class B>
-    requires std::floating_point<typename CommonPacket<A, B>::Scalar>
-HEADTORCH_ALWAYS_INLINE CommonPacket<A, B> atan2(const A& ordinate, const B& abscissa) {
-    using P = CommonPacket<A, B>;
-    using T = typename P::Scalar;
-    const P y = ordinate, x = abscissa;
-    P a = abs(y), b = abs(x);
-    // Equal infinities are a diagonal, two zeros lie on the axis, and the sum of large numbers must not overflow.
-    const auto diagonal = isinf(a) && isinf(b);
-    const P scale = where(maximum(a, b) > std::numeric_limits<T>::max() / 4, T(0.25), T(1));
-    a = where(diagonal, T(1), scale * a);
-    b = where(diagonal, T(1), where(a == 0 && b == 0, T(1), scale * b));
-    const P angle = atan_quotient(a, b);
-    constexpr T pi = T(3.14159265358979323846L);
-    constexpr T pi_rest = static_cast<T>(3.14159265358979323846L - static_cast<long double>(pi));
-    const auto left = copysign(P(1), x) < 0;
-    return copysign(where(left, pi - (angle - pi_rest), angle), y);
-}
+    requires std::floating_point<typename CommonPacket<A, B>::Scalar> HEADTORCH_ALWAYS_INLINE CommonPacket<A, B> atan2(const A& ordinate,
+                                                                                                                       const B& abscissa) {
+        using P = CommonPacket<A, B>;
+        using T = typename P::Scalar;
+        const P y = ordinate, x = abscissa;
+        P a = abs(y), b = abs(x);
+        // Equal infinities are a diagonal, two zeros lie on the axis, and the sum of large numbers must not overflow.
+        const auto diagonal = isinf(a) && isinf(b);
+        const P scale = where(maximum(a, b) > std::numeric_limits<T>::max() / 4, T(0.25), T(1));
+        a = where(diagonal, T(1), scale * a);
+        b = where(diagonal, T(1), where(a == 0 && b == 0, T(1), scale * b));
+        const P angle = atan_quotient(a, b);
+        constexpr T pi = T(3.14159265358979323846L);
+        constexpr T pi_rest = static_cast<T>(3.14159265358979323846L - static_cast<long double>(pi));
+        const auto left = copysign(P(1), x) < 0;
+        return copysign(where(left, pi - (angle - pi_rest), angle), y);
+    }
 
 }  // namespace headtorch::cpu
