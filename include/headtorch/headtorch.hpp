@@ -5,6 +5,8 @@
 /// Everything for the CPU. Files and pictures are apart: headtorch/io.hpp, headtorch/viz.hpp; the GPU: headtorch/cuda.hpp.
 
 #include "headtorch/autograd/backward.hpp"
+#include "headtorch/autograd/function.hpp"
+#include "headtorch/autograd/gradcheck.hpp"
 #include "headtorch/ops/arithmetic.hpp"
 #include "headtorch/ops/compare.hpp"
 #include "headtorch/ops/copy.hpp"

@@ -145,7 +145,7 @@ std::array<Ref<Node>, sizeof...(Tensors)> inputs(const Tensors&... tensors) {
 /// where wants(i) is false.
 template <class T, class D, std::size_t N, class F>
 Tensor<T, D> record(const char* name, Tensor<T, D> output, std::array<Ref<Node>, N> parents, F gradients) {
-    return record_step(name, std::move(output), std::move(parents), [gradients = std::move(gradients)](const Tensor<T, D>& gradient, GradientSink& sink) {
+    return record_step(name, std::move(output), std::move(parents), [gradients = std::move(gradients)](const Tensor<T, D>& gradient, GradientSink& sink) mutable {
         auto results = gradients(gradient, [&](std::size_t i) { return sink.wants(i); });
         [&]<std::size_t... I>(std::index_sequence<I...>) {
             ((std::get<I>(results).defined() && sink.wants(I) ? sink.add(I, std::get<I>(std::move(results)).impl()) : void()), ...);

@@ -12,18 +12,11 @@
 
 #include "headtorch/ops/gather.hpp"
 #include "headtorch/ops/inplace.hpp"
+#include "headtorch/ops/reduce.hpp"
 #include "headtorch/ops/view.hpp"
 
 namespace headtorch {
 
-/// A whole dimension. Called with a tensor it is the op of the same name: whether all elements are true.
-struct All {
-    template <class T, class D>
-    Tensor<bool, D> operator()(const Tensor<T, D>& x) const { return x.all(); }
-    template <class T, class D>
-    Tensor<bool, D> operator()(const Tensor<T, D>& x, const Dims& dims, bool keepdim = false) const { return all_over(x, dims, keepdim); }
-};
-inline constexpr All all{};
 /// A new dimension of size 1.
 struct NewAxis {};
 inline constexpr NewAxis newaxis{};

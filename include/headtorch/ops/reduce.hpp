@@ -11,6 +11,7 @@
 #include "headtorch/autograd/record.hpp"
 #include "headtorch/device/cpu/reduce.hpp"
 #include "headtorch/ops/arithmetic.hpp"
+#include "headtorch/ops/compare.hpp"
 #include "headtorch/ops/view.hpp"
 #include "headtorch/tensor/tensor.hpp"
 
@@ -121,6 +122,83 @@ Tensor<T, D> sum_to(Tensor<T, D> x, const Shape& shape) {
     return y;
 }
 
+namespace detail {
+
+/// The gradient of a largest (or smallest) element, shared evenly among all that are equal to it.
+template <class T, class D>
+Tensor<T, D> share_among_ties(const Tensor<T, D>& g, const Tensor<T, D>& x, const Tensor<T, D>& y, DimMask mask) {
+    Tensor<T, D> ties;
+    {
+        NoGrad guard;
+        const auto equal = [](const auto& a, const auto& b) { return (a == b) | ((a != a) & (b != b)); };
+        ties = compare("eq", equal, x, with_kept_dims(y, x.shape(), mask)).template to<T>();
+        ties = ties / reduce_new<T>(reduction::Sum{}, ties, mask, true);
+    }
+    return ties * with_kept_dims(g, x.shape(), mask);
+}
+
+inline void check_not_empty(const char* op, const Shape& shape, DimMask mask) {
+    for (int d = 0; d < shape.rank(); ++d)
+        if ((mask >> d & 1u) && shape[d] == 0)
+            throw ValueError(message(op, ": dimension ", d, " of ", shape, " is empty, and nothing has no largest or smallest element"));
+}
+
+template <class Op, class T, class D>
+Tensor<T, D> extremum(const char* op, const Tensor<T, D>& x, DimMask mask, bool keepdim) {
+    check_not_empty(op, x.shape(), mask);
+    auto y = reduce_new<T>(Op{}, x, mask, keepdim);
+    if constexpr (Floating<T>) {
+        if (needs_grad(x)) {
+            auto kept = saved_output(y);
+            return record(op, std::move(y), input(x, [x = saved(x), kept = std::move(kept), mask](const Tensor<T, D>& g) {
+                return share_among_ties(g, x(), kept(), mask);
+            }));
+        }
+    }
+    return y;
+}
+
+/// all or any of the elements that are not zero.
+template <class Op, class T, class D>
+Tensor<bool, D> truth(const Tensor<T, D>& x, DimMask mask, bool keepdim) {
+    if constexpr (std::same_as<T, bool>) {
+        return reduce_new<bool>(Op{}, x, mask, keepdim);
+    } else {
+        return reduce_new<bool>(Op{}, x != T(0), mask, keepdim);
+    }
+}
+
+}  // namespace detail
+
+/// Largest and smallest element; NaN if there is one. The gradient is shared evenly among equal ones. Throws ValueError when there are none.
+template <class T, class D>
+Tensor<T, D> amax(const Tensor<T, D>& x, const Dims& dims = {}, bool keepdim = false) {
+    return detail::extremum<reduction::Max>("amax", x, dim_mask("amax", dims, x.dim()), keepdim);
+}
+template <class T, class D>
+Tensor<T, D> amin(const Tensor<T, D>& x, const Dims& dims = {}, bool keepdim = false) {
+    return detail::extremum<reduction::Min>("amin", x, dim_mask("amin", dims, x.dim()), keepdim);
+}
+/// Over all elements; max(x, dim) with indices is in ops/argmax.hpp.
+template <class T, class D>
+Tensor<T, D> max(const Tensor<T, D>& x) { return detail::extremum<reduction::Max>("max", x, all_dims(x.dim()), false); }
+template <class T, class D>
+Tensor<T, D> min(const Tensor<T, D>& x) { return detail::extremum<reduction::Min>("min", x, all_dims(x.dim()), false); }
+
+/// `all(x)`, `all(x, dims, keepdim)`: are all elements true (not zero)? Of none, they are. Among indices, as in `x(0, all)`, a whole dimension.
+struct All {
+    template <class T, class D>
+    Tensor<bool, D> operator()(const Tensor<T, D>& x, const Dims& dims = {}, bool keepdim = false) const {
+        return detail::truth<reduction::Min>(x, dim_mask("all", dims, x.dim()), keepdim);
+    }
+};
+inline constexpr All all{};
+/// Is any element true (not zero)?
+template <class T, class D>
+Tensor<bool, D> any(const Tensor<T, D>& x, const Dims& dims = {}, bool keepdim = false) {
+    return detail::truth<reduction::Max>(x, dim_mask("any", dims, x.dim()), keepdim);
+}
+
 template <class T, class D>
 Tensor<SumType<T>, D> Tensor<T, D>::sum() const { return headtorch::sum(*this); }
 template <class T, class D>
@@ -129,5 +207,14 @@ template <class T, class D>
 Tensor<T, D> Tensor<T, D>::mean() const { return headtorch::mean(*this); }
 template <class T, class D>
 Tensor<T, D> Tensor<T, D>::mean(const Dims& dims, bool keepdim) const { return headtorch::mean(*this, dims, keepdim); }
+
+template <class T, class D>
+Tensor<T, D> Tensor<T, D>::max() const { return headtorch::max(*this); }
+template <class T, class D>
+Tensor<T, D> Tensor<T, D>::min() const { return headtorch::min(*this); }
+template <class T, class D>
+Tensor<bool, D> Tensor<T, D>::all() const { return headtorch::all(*this); }
+template <class T, class D>
+Tensor<bool, D> Tensor<T, D>::any() const { return headtorch::any(*this); }
 
 }  // namespace headtorch
