@@ -25,14 +25,6 @@ inline constexpr std::int64_t block_depth_bytes = 1280;
 inline constexpr std::int64_t gemm_block_tiles = 16, gemm_block_rows = gemm_block_tiles * tile_rows;
 inline constexpr std::int64_t block_panels = 96;
 
-/// Multiply-adds below which a product runs on one thread, and the least each thread gets.
-inline constexpr std::int64_t parallel_grain = std::int64_t{1} << 20;
-
-inline constexpr std::int64_t ceil_div(std::int64_t a, std::int64_t b) { return (a + b - 1) / b; }
-
-/// The size of the pieces when `count` is cut into the fewest equal ones of at most `limit`.
-inline constexpr std::int64_t even_piece(std::int64_t count, std::int64_t limit) { return ceil_div(count, ceil_div(count, limit)); }
-
 /// The product of rows [row, row + m) and columns [col, col + n), on this thread.
 template <class T, class PackA, class PackB>
 void gemm_block(std::int64_t row, std::int64_t m, std::int64_t col, std::int64_t n, std::int64_t k, const PackA& pack_a, const PackB& pack_b,
@@ -112,14 +104,22 @@ void gemm_packed(std::int64_t m, std::int64_t n, std::int64_t k, const PackA& pa
     });
 }
 
+/// Picks the way for a shape. Every choice depends on shapes and strides alone, never on threads.
 template <class T>
-void gemm_floating(MatrixRef<const T> a, MatrixRef<const T> b, MatrixRef<T> c, Accumulate accumulate) {
-    if (c.col_stride != 1 && (c.row_stride == 1 || c.cols == 1)) {
-        gemm_floating(b.transposed(), a.transposed(), c.transposed(), accumulate);
-        return;
-    }
-    gemm_packed(c.rows, c.cols, a.cols, PackMatrix<T>{a.data, a.row_stride, a.col_stride, true},
-                PackMatrix<T>{b.data, b.col_stride, b.row_stride, c.rows <= 4 * tile_rows}, c, accumulate);
+void gemm_floating(MatrixRef<const T> a, MatrixRef<const T> b, MatrixRef<T> c, bool accumulate) {
+    const std::int64_t m = c.rows, n = c.cols, k = a.cols;
+    // What follows wants rows of C without gaps, and a vector to be a row.
+    if (m > 1 && (n == 1 || (c.col_stride != 1 && c.row_stride == 1)))
+        return gemm_floating(b.transposed(), a.transposed(), c.transposed(), accumulate);
+    if (b.row_stride == 1 && (m <= 4 || (m <= 8 && k >= 64))) return gemm_dots(a, b, c, accumulate);
+    if (n <= 4 && a.col_stride == 1 && k >= 32) return gemm_dots(b.transposed(), a.transposed(), c.transposed(), accumulate);
+    if (m == 1 && b.col_stride == 1 && c.col_stride == 1) return gemm_vector(a, b, c, accumulate);
+    const bool small = m * n * k <= 16 * 1024;
+    if (a.row_stride == 1 && n <= 4 && m > 2 * n && (small || (m <= tile_cols<T> && k * m <= 8192)))
+        return gemm_strips(b.transposed(), a.transposed(), c.transposed(), accumulate);
+    if (small || (n <= tile_cols<T> && k * n <= 8192)) return gemm_strips(a, b, c, accumulate);
+    gemm_packed(m, n, k, PackMatrix<T>{a.data, a.row_stride, a.col_stride, true},
+                PackMatrix<T>{b.data, b.col_stride, b.row_stride, m <= 4 * tile_rows}, c, accumulate ? Accumulate::yes : Accumulate::no);
 }
 
 }  // namespace detail
@@ -130,15 +130,13 @@ void gemm_floating(MatrixRef<const T> a, MatrixRef<const T> b, MatrixRef<T> c, A
 template <class T>
 void gemm(std::type_identity_t<MatrixRef<const T>> a, std::type_identity_t<MatrixRef<const T>> b, MatrixRef<T> c, Accumulate accumulate) {
     if (c.rows == 0 || c.cols == 0) return;
+    const bool add = accumulate == Accumulate::yes;
     if constexpr (!std::is_floating_point_v<T>) {
-        detail::gemm_integer(a, b, c, accumulate);
+        detail::gemm_integer(a, b, c, add);
+    } else if (c.rows * c.cols * a.cols <= 64) {
+        detail::gemm_tiny(a, b, c, add);  // anything cleverer would cost more than the arithmetic
     } else {
-        // Small enough for plain loops: under this, anything cleverer costs more than the arithmetic.
-        if (c.rows * c.cols * a.cols <= 64) {
-            detail::gemm_tiny(a, b, c, accumulate);
-        } else {
-            detail::gemm_floating(a, b, c, accumulate);
-        }
+        detail::gemm_floating(a, b, c, add);
     }
 }
 

@@ -11,28 +11,16 @@
 
 #include "headtorch/core/config.hpp"
 #include "headtorch/device/cpu/matrix.hpp"
+#include "headtorch/device/cpu/packet_register.hpp"
 
 namespace headtorch::cpu::detail {
 
-// Spelt out for each type: an attribute on a dependent type is not portable.
-template <class T>
-struct SimdTypes;
-template <>
-struct SimdTypes<float> {
-    typedef float Vector __attribute__((vector_size(simd_bytes)));
-    typedef float Four __attribute__((vector_size(16)));
-};
-template <>
-struct SimdTypes<double> {
-    typedef double Vector __attribute__((vector_size(simd_bytes)));
-    typedef double Four __attribute__((vector_size(32)));
-};
-template <class T>
-using Vector = typename SimdTypes<T>::Vector;
-template <class T>
-using Four = typename SimdTypes<T>::Four;
 template <class T>
 inline constexpr int lanes = static_cast<int>(simd_bytes / sizeof(T));
+template <class T>
+using Vector = VectorOf<T, lanes<T>>;
+template <class T>
+using Four = VectorOf<T, 4>;
 
 template <class V, class T>
 HEADTORCH_ALWAYS_INLINE void load(V& v, const T* from) {
@@ -41,6 +29,40 @@ HEADTORCH_ALWAYS_INLINE void load(V& v, const T* from) {
 template <class V, class T>
 HEADTORCH_ALWAYS_INLINE void store(T* to, const V& v) {
     std::memcpy(to, &v, sizeof(V));
+}
+
+/// v = the first n values, then zeros.
+template <class T>
+HEADTORCH_ALWAYS_INLINE void load_first(Vector<T>& v, const T* from, int n) {
+    v = Vector<T>{};
+    if constexpr (has_masked_memory<T, lanes<T>>) {
+        load_masked(v, from, n);
+    } else if (n == lanes<T>) {
+        load(v, from);
+    } else {
+        T values[static_cast<std::size_t>(lanes<T>)] = {};
+        copy_partial<lanes<T>>(values, from, n);
+        load(v, values);
+    }
+}
+
+/// Stores the first n values, or adds them to what is there.
+template <class T>
+HEADTORCH_ALWAYS_INLINE void store_first(T* to, Vector<T> v, int n, bool accumulate) {
+    if (accumulate) {
+        Vector<T> old;
+        load_first(old, to, n);
+        v = old + v;
+    }
+    if constexpr (has_masked_memory<T, lanes<T>>) {
+        store_masked(to, v, n);
+    } else if (n == lanes<T>) {
+        store(to, v);
+    } else {
+        T values[static_cast<std::size_t>(lanes<T>)];
+        store(values, v);
+        copy_partial<lanes<T>>(to, values, n);
+    }
 }
 
 /// The largest tile: `tile_rows` x 2 vectors. It fills the registers (32, or 16 before AVX-512), with room for two vectors of B and one of A.
@@ -62,21 +84,17 @@ template <class T>
 HEADTORCH_NOINLINE void store_partial(const T* tile, int rows, int width, const TileTarget<T>& c) {
     for (int i = 0; i < rows; ++i, tile += width) {
         T* to = c.data + i * c.row_stride;
-        int j = 0;
         if (c.col_stride == 1) {
-            for (; j + 4 <= c.cols; j += 4) {
-                Four<T> sum, old;
+            for (int j = 0; j < c.cols; j += lanes<T>) {
+                Vector<T> sum;
                 load(sum, tile + j);
-                if (c.accumulate) {
-                    load(old, to + j);
-                    sum = old + sum;
-                }
-                store(to + j, sum);
+                store_first(to + j, sum, c.cols - j < lanes<T> ? c.cols - j : lanes<T>, c.accumulate);
             }
-        }
-        for (; j < c.cols; ++j) {
-            T& target = to[j * c.col_stride];
-            target = c.accumulate ? target + tile[j] : tile[j];
+        } else {
+            for (int j = 0; j < c.cols; ++j) {
+                T& target = to[j * c.col_stride];
+                target = c.accumulate ? target + tile[j] : tile[j];
+            }
         }
     }
 }

@@ -4,6 +4,7 @@
 
 /// Operands of the matrix product as panels: strips of A or B in the order in which the micro-kernel reads them.
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
@@ -57,32 +58,91 @@ struct Panel {
     std::int64_t step;
 };
 
-template <class T>
-HEADTORCH_ALWAYS_INLINE void transpose_4x4(const T* from, std::int64_t from_step, T* to, std::int64_t to_step) {
-    Four<T> a, b, c, d;
-    load(a, from);
-    load(b, from + from_step);
-    load(c, from + 2 * from_step);
-    load(d, from + 3 * from_step);
-    const Four<T> ab_low = __builtin_shufflevector(a, b, 0, 4, 1, 5), ab_high = __builtin_shufflevector(a, b, 2, 6, 3, 7);
-    const Four<T> cd_low = __builtin_shufflevector(c, d, 0, 4, 1, 5), cd_high = __builtin_shufflevector(c, d, 2, 6, 3, 7);
-    store(to, __builtin_shufflevector(ab_low, cd_low, 0, 1, 4, 5));
-    store(to + to_step, __builtin_shufflevector(ab_low, cd_low, 2, 3, 6, 7));
-    store(to + 2 * to_step, __builtin_shufflevector(ab_high, cd_high, 0, 1, 4, 5));
-    store(to + 3 * to_step, __builtin_shufflevector(ab_high, cd_high, 2, 3, 6, 7));
+// Lane numbers are spelt out: nvcc does not expand packs in the arguments of a builtin.
+
+/// Of each four lanes: low = a0 b0 a1 b1, high = a2 b2 a3 b3.
+template <int W, class V>
+HEADTORCH_ALWAYS_INLINE void zip_fours(V& low, V& high, const V& a, const V& b) {
+    if constexpr (W == 4) {
+        low = __builtin_shufflevector(a, b, 0, 4, 1, 5);
+        high = __builtin_shufflevector(a, b, 2, 6, 3, 7);
+    } else {
+        low = __builtin_shufflevector(a, b, 0, 8, 1, 9, 4, 12, 5, 13);
+        high = __builtin_shufflevector(a, b, 2, 10, 3, 11, 6, 14, 7, 15);
+    }
+}
+
+/// Of each four lanes: low = a0 a1 b0 b1, high = a2 a3 b2 b3.
+template <int W, class V>
+HEADTORCH_ALWAYS_INLINE void zip_pairs(V& low, V& high, const V& a, const V& b) {
+    if constexpr (W == 4) {
+        low = __builtin_shufflevector(a, b, 0, 1, 4, 5);
+        high = __builtin_shufflevector(a, b, 2, 3, 6, 7);
+    } else {
+        low = __builtin_shufflevector(a, b, 0, 1, 8, 9, 4, 5, 12, 13);
+        high = __builtin_shufflevector(a, b, 2, 3, 10, 11, 6, 7, 14, 15);
+    }
+}
+
+/// In each four lanes, a, b, c, d become the columns of the 4x4 matrix whose rows they were.
+template <int W, class V>
+HEADTORCH_ALWAYS_INLINE void transpose_fours(V& a, V& b, V& c, V& d) {
+    V ab_low, ab_high, cd_low, cd_high;
+    zip_fours<W>(ab_low, ab_high, a, b);
+    zip_fours<W>(cd_low, cd_high, c, d);
+    zip_pairs<W>(a, b, ab_low, cd_low);
+    zip_pairs<W>(c, d, ab_high, cd_high);
+}
+
+/// v = fours from rows 0 and, for W = 8, 4 of a matrix.
+template <class T, int W>
+HEADTORCH_ALWAYS_INLINE void load_fours(VectorOf<T, W>& v, const T* from, std::int64_t step) {
+    if constexpr (W == 4) {
+        load(v, from);
+    } else {
+        Four<T> low, high;
+        load(low, from);
+        load(high, from + 4 * step);
+        v = __builtin_shufflevector(low, high, 0, 1, 2, 3, 4, 5, 6, 7);
+    }
+}
+
+/// to[q * to_step + r] = from[r * from_step + q] for r < W, q < 4.
+template <class T, int W>
+HEADTORCH_ALWAYS_INLINE void transpose_block(const T* from, std::int64_t from_step, T* to, std::int64_t to_step) {
+    VectorOf<T, W> a, b, c, d;
+    load_fours<T, W>(a, from, from_step);
+    load_fours<T, W>(b, from + from_step, from_step);
+    load_fours<T, W>(c, from + 2 * from_step, from_step);
+    load_fours<T, W>(d, from + 3 * from_step, from_step);
+    transpose_fours<W>(a, b, c, d);
+    store(to, a);
+    store(to + to_step, b);
+    store(to + 2 * to_step, c);
+    store(to + 3 * to_step, d);
+}
+
+/// out[p * out_width + r] = from[r * step + p] for r < width, p < 4 n; W <= width.
+template <class T, int W>
+void pack_transposed_by(const T* from, std::int64_t step, int width, std::int64_t n, T* out, int out_width) {
+    for (; n > 0; --n, from += 4, out += 4 * out_width)
+        for (int r = 0; r < width; r += W) {
+            const int first = std::min(r, width - W);  // the last group overlaps its neighbour
+            transpose_block<T, W>(from + first * step, step, out + first, out_width);
+        }
 }
 
 /// out[p * out_width + r] = from[r * step + p] for r < width, p < depth.
 template <class T>
 void pack_transposed(const T* from, std::int64_t step, int width, std::int64_t depth, T* out, int out_width) {
+    constexpr int widest = lanes<T> >= 8 ? 8 : 4;
     std::int64_t p = 0;
     if (width >= 4) {
-        for (; p + 4 <= depth; p += 4) {
-            // The last group of four overlaps its neighbour.
-            for (int r = 0; r < width; r += 4) {
-                const int first = r + 4 <= width ? r : width - 4;
-                transpose_4x4(from + first * step + p, step, out + p * out_width + first, out_width);
-            }
+        p = depth / 4 * 4;
+        if (width >= widest) {
+            pack_transposed_by<T, widest>(from, step, width, depth / 4, out, out_width);
+        } else {
+            pack_transposed_by<T, 4>(from, step, width, depth / 4, out, out_width);
         }
     }
     for (; p < depth; ++p)
