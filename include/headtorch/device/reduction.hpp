@@ -192,6 +192,7 @@ struct Norm2 : Sum {
     static auto finish(auto a, std::int64_t) { return std::sqrt(a); }
 };
 struct NormP : Sum {
+    explicit NormP(double power) : p(power) {}
     double p;
     auto map(const auto& x) const { return math::pow(math::abs(x), p); }
     auto finish(auto a, std::int64_t) const { return std::pow(a, 1 / p); }
@@ -208,11 +209,13 @@ concept Centred = requires { typename Op::IsCentred; };
 /// Sum of (x - mean)^2, divided by count - correction.
 struct Variance : Sum {
     using IsCentred = void;
+    explicit Variance(double subtracted) : correction(subtracted) {}
     double correction;
     static auto map(const auto& x, const auto& mean) { return (x - mean) * (x - mean); }
     double finish(double a, std::int64_t count, double) const { return a / std::max(0.0, static_cast<double>(count) - correction); }
 };
 struct StandardDeviation : Variance {
+    using Variance::Variance;
     double finish(double a, std::int64_t count, double mean) const { return std::sqrt(Variance::finish(a, count, mean)); }
 };
 
