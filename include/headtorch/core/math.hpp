@@ -287,4 +287,16 @@ HEADTORCH_HOST_DEVICE HEADTORCH_ALWAYS_INLINE auto where(const C& condition, con
     return where(condition, a, b);
 }
 
+/// The number n as one of the kind of x: of its element type, so that where(x > 0, constant(x, 1), 0) knows what to make.
+template <class X, Number N>
+HEADTORCH_HOST_DEVICE HEADTORCH_ALWAYS_INLINE auto constant([[maybe_unused]] const X& x, N n) {
+    if constexpr (std::is_arithmetic_v<X>) {
+        return static_cast<X>(n);
+    } else if constexpr (std::is_constructible_v<X, N>) {
+        return X(n);
+    } else {
+        return constant_like(x, n);
+    }
+}
+
 }  // namespace headtorch::math
