@@ -237,7 +237,7 @@ template <class M, int W, class A, class B>
 }
 template <class M, int W>
 HEADTORCH_ALWAYS_INLINE Mask<M, W> where(const Mask<M, W>& m, const Mask<M, W>& a, const Mask<M, W>& b) {
-    return (m & a) | (!m & b);
+    return (m & a) | (~m & b);
 }
 
 template <class T, int W>
