@@ -21,19 +21,33 @@ public:
     const char* what() const noexcept override { return full_.c_str(); }
 
     /// Where the error arose, outermost module first, as `net.conv2`; empty outside modules.
-    const std::string& module_path() const { return path_; }
+    const std::string& module_path() const { return full_path_; }
 
     /// Called by nn::Module on the way out: puts `name` before the path.
     void prepend_module(std::string_view name) {
         path_ = path_.empty() ? std::string(name) : std::string(name) + "." + path_;
-        full_ = path_ + ": " + text_;
+        join();
     }
+    /// Called by nn::Module on the way out: the name of the outermost module so far, in front of the path.
+    void set_root_module(std::string name) {
+        root_ = std::move(name);
+        join();
+    }
+    const std::string& root_module() const { return root_; }
 
-    /// The module object that was named last: its parent finds the member by this address.
+    /// The module that the error passed last, and its type: its parent finds the member by them.
     const void* last_module = nullptr;
+    const void* last_module_type = nullptr;
 
 private:
-    std::string text_, path_, full_;
+    void join() {
+        full_path_ = root_.empty() || path_.empty() ? root_ + path_ : root_ + "." + path_;
+        // `linear: …` thrown by a Linear that stands alone is not named twice
+        const bool named = path_.empty() && text_.compare(0, root_.size() + 1, root_ + ":") == 0;
+        full_ = named || full_path_.empty() ? text_ : full_path_ + ": " + text_;
+    }
+
+    std::string text_, root_, path_, full_path_, full_;
 };
 
 /// Shapes that do not fit, a wrong rank, a size that overflows.
