@@ -4,6 +4,7 @@
 
 /// Comparisons and logic: tensors of bool, without a gradient.
 
+#include "headtorch/ops/copy.hpp"
 #include "headtorch/ops/pointwise.hpp"
 
 namespace headtorch {
@@ -58,5 +59,15 @@ template <class D>
 Tensor<bool, D> operator!(const Tensor<bool, D>& a) { return detail::compare("not", [](const auto& x) { return !x; }, a); }
 template <class D>
 Tensor<bool, D> operator~(const Tensor<bool, D>& a) { return !a; }
+
+/// Logic on tensors of any type: zero is false, all else is true.
+template <class T, class D>
+Tensor<bool, D> logical_not(const Tensor<T, D>& x) { return !x.template to<bool>(); }
+template <class T, class D, class U>
+Tensor<bool, D> logical_and(const Tensor<T, D>& a, const Tensor<U, D>& b) { return a.template to<bool>() & b.template to<bool>(); }
+template <class T, class D, class U>
+Tensor<bool, D> logical_or(const Tensor<T, D>& a, const Tensor<U, D>& b) { return a.template to<bool>() | b.template to<bool>(); }
+template <class T, class D, class U>
+Tensor<bool, D> logical_xor(const Tensor<T, D>& a, const Tensor<U, D>& b) { return a.template to<bool>() ^ b.template to<bool>(); }
 
 }  // namespace headtorch

@@ -72,14 +72,14 @@ struct Minimum {
         return std::tuple(math::where(a < b, math::constant(a, 1), half), math::where(a > b, math::constant(a, 1), half));
     }
 };
-/// The gradient passes inside the bounds and on them.
+/// The gradient passes between the bounds; on them it is 0, as in PyTorch.
 template <class T>
 struct Clamp {
     static constexpr const char* name = "clamp";
     static constexpr Keep keep = Keep::inputs;
     T low, high;
     auto value(const auto& x) const { return math::minimum(math::maximum(x, low), high); }
-    auto slope(const auto& x, const auto&) const { return math::where((x >= low) & (x <= high), math::constant(x, 1), 0); }
+    auto slope(const auto& x, const auto&) const { return math::where((x > low) & (x < high), math::constant(x, 1), 0); }
 };
 
 }  // namespace formula

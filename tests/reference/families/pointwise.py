@@ -82,7 +82,7 @@ def pointwise(f):
         clamp = (lambda x, value: x.clamp(min=value)) if op == "maximum" else (lambda x, value: x.clamp(max=value))
         f.add(op + "_scalar", clamp, {"x": f.draw(op).normal(3, 4)}, {"value": 0.5})
 
-    # clamp, both bounds or one; at a bound the gradient is 1
+    # clamp, both bounds or one; at a bound the gradient is 0
     for bounds in ({"min": -1, "max": 1.5}, {"min": 0.5}, {"max": -0.5}):
         for shape in SHAPES:
             f.add("clamp", lambda x, **bounds: x.clamp(**bounds), {"x": f.draw("clamp", tuple(bounds), shape).normal(*shape)}, bounds)
