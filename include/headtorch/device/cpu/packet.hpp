@@ -36,7 +36,13 @@ struct Mask {
     HEADTORCH_ALWAYS_INLINE Vector& v() { return reinterpret_cast<Vector&>(raw); }
     HEADTORCH_ALWAYS_INLINE const Vector& v() const { return reinterpret_cast<const Vector&>(raw); }
 
+    // Copied as a vector: bytes, g++ would move in pieces.
     Mask() = default;
+    HEADTORCH_ALWAYS_INLINE Mask(const Mask& other) { v() = other.v(); }
+    HEADTORCH_ALWAYS_INLINE Mask& operator=(const Mask& other) {
+        v() = other.v();
+        return *this;
+    }
     HEADTORCH_ALWAYS_INLINE Mask(const Vector& bits) { v() = bits; }
     HEADTORCH_ALWAYS_INLINE Mask(std::same_as<bool> auto b) {
         const auto bits = static_cast<SignedOf<T>>(b ? -1 : 0);
@@ -100,6 +106,11 @@ struct Packet {
     HEADTORCH_ALWAYS_INLINE const Vector& v() const { return reinterpret_cast<const Vector&>(raw); }
 
     Packet() = default;
+    HEADTORCH_ALWAYS_INLINE Packet(const Packet& other) { v() = other.v(); }
+    HEADTORCH_ALWAYS_INLINE Packet& operator=(const Packet& other) {
+        v() = other.v();
+        return *this;
+    }
     HEADTORCH_ALWAYS_INLINE Packet(const Vector& values) { v() = values; }
     // s - 0 rather than s + 0, which would turn -0 into +0.
     template <Arithmetic S>
@@ -131,12 +142,16 @@ struct Packet {
         }
         return values;
     }
-    HEADTORCH_ALWAYS_INLINE void store(T* p) const { std::memcpy(p, &raw, sizeof raw); }
+    HEADTORCH_ALWAYS_INLINE void store(T* p) const {
+        const Vector values = v();
+        std::memcpy(p, &values, sizeof values);
+    }
     HEADTORCH_ALWAYS_INLINE void store_partial(T* p, int n) const {
         if constexpr (has_masked_memory<T, W>) {
             store_masked(p, v(), n);
         } else {
-            copy_partial<W>(p, reinterpret_cast<const T*>(&raw), n);
+            const Vector values = v();
+            copy_partial<W>(p, reinterpret_cast<const T*>(&values), n);
         }
     }
 

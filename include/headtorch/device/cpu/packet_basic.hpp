@@ -178,17 +178,15 @@ HEADTORCH_ALWAYS_INLINE Packet<T, W> trunc(const Packet<T, W>& x) {
 template <int W, class F, class... P>
 HEADTORCH_ALWAYS_INLINE Packet<float, W> in_double(const F& f, const P&... x) {
     if constexpr (W > 2 && W * sizeof(double) > simd_bytes) {
-        using Half = Packet<float, W / 2>;
-        const auto half = [](const Packet<float, W>& p, std::size_t i) {
-            Half h;
-            std::memcpy(&h.raw, p.raw.bytes + i * sizeof(Half), sizeof(Half));
-            return h;
+        const auto half = [](const Packet<float, W>& p, int i) {
+            float lanes[W];
+            p.store(lanes);
+            return Packet<float, W / 2>::load(lanes + i);
         };
-        const Half low = in_double<W / 2>(f, half(x, 0)...), high = in_double<W / 2>(f, half(x, 1)...);
-        Packet<float, W> y;
-        std::memcpy(y.raw.bytes, &low.raw, sizeof low);
-        std::memcpy(y.raw.bytes + sizeof low, &high.raw, sizeof high);
-        return y;
+        float lanes[W];
+        in_double<W / 2>(f, half(x, 0)...).store(lanes);
+        in_double<W / 2>(f, half(x, W / 2)...).store(lanes + W / 2);
+        return Packet<float, W>::load(lanes);
     } else {
         return convert<float>(f(convert<double>(x)...));
     }
