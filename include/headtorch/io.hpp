@@ -1,0 +1,9 @@
+// headtorch: tensors and autograd for C++20.
+// SPDX-License-Identifier: MIT
+#pragma once
+
+/// Everything that reads files through zlib: link with headtorch::io.
+
+#include "headtorch/data/mnist.hpp"
+#include "headtorch/io/gzip.hpp"
+#include "headtorch/io/idx.hpp"
