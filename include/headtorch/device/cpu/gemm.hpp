@@ -33,7 +33,7 @@ void gemm_block(std::int64_t row, std::int64_t m, std::int64_t col, std::int64_t
     const std::int64_t depth_step = even_piece(k, block_depth_bytes / static_cast<std::int64_t>(sizeof(T)));
     const std::int64_t row_step = even_piece(m, gemm_block_rows);
     const std::int64_t col_step = even_piece(ceil_div(n, cols), block_panels) * cols;
-    const std::int64_t height = even_piece(row_step, tile_rows);
+    const std::int64_t height = (even_piece(row_step, tile_rows) + 1) / 2 * 2;
     T* const packed_b = gemm_scratch<T>((col_step + ceil_div(row_step, height) * height) * depth_step);
     T* const packed_a = packed_b + col_step * depth_step;
     Panel<T> panels_a[gemm_block_tiles], panels_b[block_panels];
@@ -51,7 +51,7 @@ void gemm_block(std::int64_t row, std::int64_t m, std::int64_t col, std::int64_t
                 const std::int64_t i1 = std::min(m, i0 + row_step);
                 for (std::int64_t i = i0; i < i1; i += height) {
                     const int rows = static_cast<int>(std::min(height, i1 - i));
-                    panels_a[(i - i0) / height] = pack_a(row + i, rows, p, depth, packed_a + (i - i0) * depth_step, rows);
+                    panels_a[(i - i0) / height] = pack_a(row + i, rows, p, depth, packed_a + (i - i0) * depth_step, rows + rows % 2);
                 }
                 for (std::int64_t j = j0; j < j1; j += cols) {
                     const Panel<T> b = panels_b[(j - j0) / cols];
@@ -59,7 +59,7 @@ void gemm_block(std::int64_t row, std::int64_t m, std::int64_t col, std::int64_t
                     for (std::int64_t i = i0; i < i1; i += height) {
                         const Panel<T> a = panels_a[(i - i0) / height];
                         const int rows = static_cast<int>(std::min(height, i1 - i));
-                        const TileTarget<T> target{&c(row + i, col + j), c.row_stride, c.col_stride, width, accumulate || p > 0};
+                        const TileTarget<T> target{&c(row + i, col + j), c.row_stride, c.col_stride, rows, width, accumulate || p > 0};
                         tile_product_for<T>(rows, width > lanes<T> ? 2 : 1)(depth, a.data, a.step, b.data, b.step, target);
                     }
                 }
@@ -111,10 +111,11 @@ void gemm_floating(MatrixRef<const T> a, MatrixRef<const T> b, MatrixRef<T> c, b
     // What follows wants rows of C without gaps, and a vector to be a row.
     if (m > 1 && (n == 1 || (c.col_stride != 1 && c.row_stride == 1)))
         return gemm_floating(b.transposed(), a.transposed(), c.transposed(), accumulate);
+    if (m == 1 && n > 1 && b.col_stride == 1 && c.col_stride == 1) return gemm_vector(a, b, c, accumulate);
     if (b.row_stride == 1 && (m <= 4 || (m <= 8 && k >= 64))) return gemm_dots(a, b, c, accumulate);
     if (n <= 4 && a.col_stride == 1 && k >= 32) return gemm_dots(b.transposed(), a.transposed(), c.transposed(), accumulate);
-    if (m == 1 && b.col_stride == 1 && c.col_stride == 1) return gemm_vector(a, b, c, accumulate);
-    const bool small = m * n * k <= 16 * 1024;
+    const std::int64_t work = m * n * k;
+    const bool small = work <= 2048 || (work <= 16 * 1024 && k >= 8);
     if (a.row_stride == 1 && n <= 4 && m > 2 * n && (small || (m <= tile_cols<T> && k * m <= 8192)))
         return gemm_strips(b.transposed(), a.transposed(), c.transposed(), accumulate);
     if (small || (n <= tile_cols<T> && k * n <= 8192)) return gemm_strips(a, b, c, accumulate);

@@ -66,23 +66,24 @@ HEADTORCH_ALWAYS_INLINE void store_first(T* to, Vector<T> v, int n, bool accumul
 }
 
 /// The largest tile: `tile_rows` x 2 vectors. It fills the registers (32, or 16 before AVX-512), with room for two vectors of B and one of A.
+/// Tiles have an even number of rows: half the code, and at most one row in vain.
 inline constexpr int tile_rows = simd_bytes == 64 ? 14 : simd_bytes == 32 ? 6 : 4;
 template <class T>
 inline constexpr int tile_cols = 2 * lanes<T>;
 
-/// Where a tile goes: `cols` of its columns are wanted.
+/// Where a tile goes: `rows` x `cols` of it are wanted.
 template <class T>
 struct TileTarget {
     T* data;
     std::int64_t row_stride, col_stride;
-    int cols;
+    int rows, cols;
     bool accumulate;
 };
 
-/// Writes a tile that is cut off at the right, or whose target is not row-major.
+/// Writes a tile that is cut off at an edge, or whose target is not row-major.
 template <class T>
-HEADTORCH_NOINLINE void store_partial(const T* tile, int rows, int width, const TileTarget<T>& c) {
-    for (int i = 0; i < rows; ++i, tile += width) {
+HEADTORCH_NOINLINE void store_partial(const T* tile, int width, const TileTarget<T>& c) {
+    for (int i = 0; i < c.rows; ++i, tile += width) {
         T* to = c.data + i * c.row_stride;
         if (c.col_stride == 1) {
             for (int j = 0; j < c.cols; j += lanes<T>) {
@@ -125,12 +126,12 @@ HEADTORCH_ALWAYS_INLINE void tile_step(Vector<T> (&sum)[rows][vectors], const T*
 
 template <class T, int rows, int vectors, int... r>
 HEADTORCH_ALWAYS_INLINE void tile_store(const Vector<T> (&sum)[rows][vectors], const TileTarget<T>& c, std::integer_sequence<int, r...>) {
-    if (c.col_stride == 1 && c.cols == vectors * lanes<T>) {
+    if (c.col_stride == 1 && c.rows == rows && c.cols == vectors * lanes<T>) {
         (store_row<T>(sum[r], c.data + r * c.row_stride, c.accumulate, std::make_integer_sequence<int, vectors>{}), ...);
     } else {
         alignas(buffer_alignment) T tile[static_cast<std::size_t>(rows * vectors * lanes<T>)];
         (store_row<T>(sum[r], tile + r * vectors * lanes<T>, false, std::make_integer_sequence<int, vectors>{}), ...);
-        store_partial(tile, rows, vectors * lanes<T>, c);
+        store_partial(tile, vectors * lanes<T>, c);
     }
 }
 
@@ -147,16 +148,16 @@ void tile_product(std::int64_t depth, const T* a, std::int64_t a_step, const T* 
 template <class T>
 using TileProduct = void (*)(std::int64_t, const T*, std::int64_t, const T*, std::int64_t, const TileTarget<T>&);
 
-template <class T, int... r>
-constexpr TileProduct<T> find_tile_product(int rows, int vectors, std::integer_sequence<int, r...>) {
-    constexpr TileProduct<T> table[2][sizeof...(r)] = {{&tile_product<T, r + 1, 1>...}, {&tile_product<T, r + 1, 2>...}};
-    return table[vectors - 1][rows - 1];
+template <class T, int... i>
+constexpr TileProduct<T> find_tile_product(int rows, int vectors, std::integer_sequence<int, i...>) {
+    constexpr TileProduct<T> table[2][sizeof...(i)] = {{&tile_product<T, 2 * i + 2, 1>...}, {&tile_product<T, 2 * i + 2, 2>...}};
+    return table[vectors - 1][(rows - 1) / 2];
 }
 
-/// The kernel for a tile of 1 .. tile_rows rows and 1 or 2 vectors of columns.
+/// The kernel for 1 .. tile_rows rows and 1 or 2 vectors of columns. It reads an even number of rows of A.
 template <class T>
 TileProduct<T> tile_product_for(int rows, int vectors) {
-    return find_tile_product<T>(rows, vectors, std::make_integer_sequence<int, tile_rows>{});
+    return find_tile_product<T>(rows, vectors, std::make_integer_sequence<int, tile_rows / 2>{});
 }
 
 }  // namespace headtorch::cpu::detail

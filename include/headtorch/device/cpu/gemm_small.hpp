@@ -5,7 +5,9 @@
 /// Matrix products that are too small or too thin for packing, and those of integers.
 
 #include <algorithm>
+#include <cstddef>
 #include <cstdint>
+#include <cstring>
 #include <type_traits>
 #include <utility>
 
@@ -65,9 +67,6 @@ void gemm_integer(MatrixRef<const T> a, MatrixRef<const T> b, MatrixRef<T> c, bo
     }
 }
 
-/// Rows of C at a time when nothing is packed.
-inline constexpr int strip_rows = 8;
-
 template <class T, int... r>
 HEADTORCH_ALWAYS_INLINE void strip_step(Vector<T> (&sum)[sizeof...(r)], const T* const (&a)[sizeof...(r)], std::int64_t at, const T* b, int cols,
                                         std::integer_sequence<int, r...>) {
@@ -106,7 +105,7 @@ void strip_product(std::int64_t depth, const T* a, std::int64_t a_stride, std::i
     } else {
         T tile[static_cast<std::size_t>(rows * lanes<T>)];
         (store(tile + r * lanes<T>, sum[0][r]), ...);
-        store_partial(tile, rows, lanes<T>, c);
+        store_partial(tile, lanes<T>, c);
     }
 }
 
@@ -116,14 +115,14 @@ void strip_product_of(std::int64_t depth, const T* a, std::int64_t a_stride, std
     strip_product(depth, a, a_stride, a_step, b, b_step, c, std::make_integer_sequence<int, rows>{});
 }
 
-template <class T, int... r>
-constexpr auto find_strip_product(std::int64_t rows, std::integer_sequence<int, r...>) {
-    using StripProduct = void (*)(std::int64_t, const T*, std::int64_t, std::int64_t, const T*, std::int64_t, const TileTarget<T>&);
-    constexpr StripProduct table[] = {&strip_product_of<T, r + 1>...};
-    return table[rows - 1];
+/// Calls `product(i, rows)` on pieces of [begin, end) with 8, 4, 2 or 1 rows, given as a constant.
+template <int rows = 8, class Product>
+HEADTORCH_ALWAYS_INLINE void for_row_pieces(std::int64_t begin, std::int64_t end, const Product& product) {
+    for (; begin + rows <= end; begin += rows) product(begin, std::integral_constant<int, rows>{});
+    if constexpr (rows > 1) for_row_pieces<rows / 2>(begin, end, product);
 }
 
-/// A product for which packing A does not pay: few columns, or few of everything.
+/// A product for which packing A does not pay: few columns, or few of everything. Threads share the rows.
 template <class T>
 void gemm_strips(MatrixRef<const T> a, MatrixRef<const T> b, MatrixRef<T> c, bool accumulate) {
     const std::int64_t m = c.rows, n = c.cols, k = a.cols;
@@ -134,13 +133,16 @@ void gemm_strips(MatrixRef<const T> a, MatrixRef<const T> b, MatrixRef<T> c, boo
         pack(0, static_cast<int>(n), 0, k, packed, static_cast<int>(width));
         b = {packed, k, n, width, 1};
     }
-    const std::int64_t height = even_piece(m, strip_rows);
-    for (std::int64_t j = 0; j < n; j += lanes<T>)
-        for (std::int64_t i = 0; i < m; i += height) {
-            const TileTarget<T> target{&c(i, j), c.row_stride, c.col_stride, static_cast<int>(std::min<std::int64_t>(lanes<T>, n - j)), accumulate};
-            const auto product = find_strip_product<T>(std::min(height, m - i), std::make_integer_sequence<int, strip_rows>{});
-            product(k, &a(i, 0), a.row_stride, a.col_stride, &b(0, j), b.row_stride, target);
+    // Pieces of eight rows, as without threads: a row must meet the same kernel however many there are.
+    parallel_for(ceil_div(m, 8), ceil_div(parallel_grain, 8 * n * k), [&](std::int64_t begin, std::int64_t end) {
+        for (std::int64_t j = 0; j < n; j += lanes<T>) {
+            const int cols = static_cast<int>(std::min<std::int64_t>(lanes<T>, n - j));
+            for_row_pieces(8 * begin, std::min(m, 8 * end), [&](std::int64_t i, auto rows) {
+                const TileTarget<T> target{&c(i, j), c.row_stride, c.col_stride, rows, cols, accumulate};
+                strip_product_of<T, rows>(k, &a(i, 0), a.row_stride, a.col_stride, &b(0, j), b.row_stride, target);
+            });
         }
+    });
 }
 
 template <class T, int W>
@@ -176,42 +178,66 @@ HEADTORCH_ALWAYS_INLINE void dot_step(Vector<T> (&sum)[rows][sizeof...(j)], cons
     ((sum[row][j] += x * y[j]), ...);
 }
 
-/// C[r, j] (+)= x_r . y_j for vectors that lie in memory without gaps; only `c.cols` of y exist.
+/// C[r, j] (+)= x_r . y_j for j < n, where vectors lie in memory without gaps; several columns at a time.
 template <class T, int... r, int... j>
-void dot_product(std::int64_t depth, const T* x, std::int64_t x_stride, const T* y, std::int64_t y_stride, const TileTarget<T>& c,
-                 std::integer_sequence<int, r...>, std::integer_sequence<int, j...> each) {
+void dot_product(std::int64_t depth, const T* x, std::int64_t x_stride, const T* y, std::int64_t y_stride, std::int64_t n, MatrixRef<T> c,
+                 bool accumulate, std::integer_sequence<int, r...>, std::integer_sequence<int, j...> each) {
     constexpr int rows = sizeof...(r), cols = sizeof...(j);
-    const T* const columns[cols] = {y + std::min(j, c.cols - 1) * y_stride...};
-    Vector<T> sum[rows][cols] = {}, left, right[cols];
-    std::int64_t p = 0;
-    for (; p + lanes<T> <= depth; p += lanes<T>) {
-        (load(right[j], columns[j] + p), ...);
-        ((load(left, x + r * x_stride + p), dot_step<T>(sum, left, right, r, each)), ...);
-    }
-    if (p < depth) {
-        const int rest = static_cast<int>(depth - p);
-        (load_first(right[j], columns[j] + p, rest), ...);
-        ((load_first(left, x + r * x_stride + p, rest), dot_step<T>(sum, left, right, r, each)), ...);
-    }
-    const bool direct = c.cols == cols && c.col_stride == 1 && !c.accumulate;
-    const auto finish = [&](int row) {
-        T* const to = c.data + row * c.row_stride;
-        for (int col = 0; col < cols; col += 4) {
-            Four<T> four;
-            sum_lanes<T>(four, sum[row] + col);
-            if (direct) {
-                store(to + col, four);
-            } else {
-                for (int i = 0; i < std::min(4, c.cols - col); ++i) put(to[(col + i) * c.col_stride], four[i], c.accumulate);
-            }
+    const bool direct = c.col_stride == 1 && !accumulate;
+    for (std::int64_t first = 0; first < n; first += cols) {
+        const std::int64_t last = std::min<std::int64_t>(cols, n - first) - 1;
+        const T* const columns[cols] = {y + (first + std::min<std::int64_t>(j, last)) * y_stride...};
+        Vector<T> sum[rows][cols] = {}, left, right[cols];
+        std::int64_t p = 0;
+        for (; p + lanes<T> <= depth; p += lanes<T>) {
+            (load(right[j], columns[j] + p), ...);
+            ((load(left, x + r * x_stride + p), dot_step<T>(sum, left, right, r, each)), ...);
         }
-    };
-    (finish(r), ...);
+        if (p < depth) {
+            const int rest = static_cast<int>(depth - p);
+            (load_first(right[j], columns[j] + p, rest), ...);
+            ((load_first(left, x + r * x_stride + p, rest), dot_step<T>(sum, left, right, r, each)), ...);
+        }
+        const auto finish = [&](int row) {
+            for (int col = 0; col < cols; col += 4) {
+                T* const to = c.data + row * c.row_stride + (first + col) * c.col_stride;
+                Four<T> four;
+                sum_lanes<T>(four, sum[row] + col);
+                if (direct && last == cols - 1) {
+                    store(to, four);
+                } else {
+                    for (int i = 0; i < 4 && col + i <= last; ++i) put(to[i * c.col_stride], four[i], accumulate);
+                }
+            }
+        };
+        (finish(r), ...);
+    }
 }
 
 template <class T, int rows, int cols>
-void dot_product_of(std::int64_t depth, const T* x, std::int64_t x_stride, const T* y, std::int64_t y_stride, const TileTarget<T>& c) {
-    dot_product(depth, x, x_stride, y, y_stride, c, std::make_integer_sequence<int, rows>{}, std::make_integer_sequence<int, cols>{});
+void dot_product_of(std::int64_t depth, const T* x, std::int64_t x_stride, const T* y, std::int64_t y_stride, std::int64_t n, MatrixRef<T> c,
+                    bool accumulate) {
+    dot_product(depth, x, x_stride, y, y_stride, n, c, accumulate, std::make_integer_sequence<int, rows>{},
+                std::make_integer_sequence<int, cols>{});
+}
+
+/// x . y of two vectors that lie in memory without gaps.
+template <class T, int... i>
+T dot_single(std::int64_t depth, const T* x, const T* y, std::integer_sequence<int, i...>) {
+    constexpr int ways = sizeof...(i);
+    Vector<T> sum[ways] = {}, left, right;
+    std::int64_t p = 0;
+    for (; p + ways * lanes<T> <= depth; p += ways * lanes<T>)
+        ((load(left, x + p + i * lanes<T>), load(right, y + p + i * lanes<T>), sum[i] += left * right), ...);
+    for (; p < depth; p += lanes<T>) {
+        const int rest = static_cast<int>(std::min<std::int64_t>(lanes<T>, depth - p));
+        load_first(left, x + p, rest);
+        load_first(right, y + p, rest);
+        sum[0] += left * right;
+    }
+    Four<T> four;
+    sum_lanes<T>(four, sum);
+    return (four[0] + four[1]) + (four[2] + four[3]);
 }
 
 /// A product with few rows in a, at most 8, whose b lies column by column: sums along k, vector by vector. Threads share the columns.
@@ -224,15 +250,18 @@ void gemm_dots(MatrixRef<const T> a, MatrixRef<const T> b, MatrixRef<T> c, bool 
             for (std::int64_t p = 0; p < k; ++p) packed[i * k + p] = a(i, p);
         a = {packed, m, k, k, 1};
     }
-    using DotProduct = void (*)(std::int64_t, const T*, std::int64_t, const T*, std::int64_t, const TileTarget<T>&);
-    constexpr DotProduct products[] = {&dot_product_of<T, 1, 8>, &dot_product_of<T, 2, 4>, &dot_product_of<T, 3, 4>, &dot_product_of<T, 4, 4>};
-    const std::int64_t height = even_piece(m, 4), width = m == 1 ? 8 : 4;
-    parallel_for(ceil_div(n, width), ceil_div(parallel_grain, m * k * width), [&](std::int64_t begin, std::int64_t end) {
-        for (std::int64_t j = begin * width; j < std::min(n, end * width); j += width)
-            for (std::int64_t i = 0; i < m; i += height) {
-                const TileTarget<T> target{&c(i, j), c.row_stride, c.col_stride, static_cast<int>(std::min(width, n - j)), accumulate};
-                products[std::min(height, m - i) - 1](k, &a(i, 0), a.row_stride, &b(0, j), b.col_stride, target);
-            }
+    if (m == 1 && n == 1) return put(*c.data, dot_single(k, a.data, b.data, std::make_integer_sequence<int, 4>{}), accumulate);
+
+    parallel_for(ceil_div(n, 8), ceil_div(parallel_grain, m * k * 8), [&](std::int64_t begin, std::int64_t end) {
+        begin *= 8;
+        end = std::min(n, end * 8);
+        // While rows of a are left, the same columns of b serve them from the cache.
+        const std::int64_t step = m == 1 || m == 2 || m == 4 ? end - begin : 8;
+        for (std::int64_t j = begin; j < end; j += step)
+            for_row_pieces<4>(0, m, [&](std::int64_t i, auto rows) {
+                dot_product_of<T, rows, rows == 1 ? 8 : 4>(k, &a(i, 0), a.row_stride, &b(0, j), b.col_stride, std::min(step, end - j),
+                                                           c.block(i, j, 0, 0), accumulate);
+            });
     });
 }
 
