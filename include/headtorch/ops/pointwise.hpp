@@ -267,8 +267,10 @@ auto pointwise(const Op& formula, const Tensor<T, D>&... x) {
     (detail::require_same<R, Dev, T, D>(), ...);
     Tensor<R, Dev> y = detail::map_new<R>(detail::name_of<Op>(), detail::ValueKernel<Op>{formula}, x...);
     if constexpr (Floating<R>) {
-        if (autograd::needs_grad(x...))
-            return autograd::record_step(detail::name_of<Op>(), std::move(y), autograd::inputs(x...), detail::PointwiseStep<Op, R, Dev, T...>(formula, y, x...));
+        if (autograd::needs_grad(x...)) {
+            detail::PointwiseStep<Op, R, Dev, T...> step(formula, y, x...);  // reads y, so before y is handed on
+            return autograd::record_step(detail::name_of<Op>(), std::move(y), autograd::inputs(x...), std::move(step));
+        }
     }
     return y;
 }
