@@ -76,12 +76,14 @@ const Tensor<T, D>& pointwise_(const Op& formula, const Tensor<T, D>& x, const T
     detail::check_in_place(name, x);
     const Shape shape = detail::common_shape(name, x, y...);
     if (!(shape == x.shape())) throw ShapeError(message(name, ": a result of shape ", shape, " does not fit in place into ", x.shape()));
-    if (autograd::needs_grad(x, y...)) {
-        detail::write_recorded(name, x, pointwise(formula, detail::former_value(x), y...));
-    } else {
-        detail::run_map(detail::ValueKernel<Op>{formula}, x, x, detail::apart(x, y)...);
-        x.get()->bump_version(name);
+    if constexpr (Floating<T>) {
+        if (autograd::needs_grad(x, y...)) {
+            detail::write_recorded(name, x, pointwise(formula, detail::former_value(x), y...));
+            return x;
+        }
     }
+    detail::run_map(detail::ValueKernel<Op>{formula}, x, x, detail::apart(x, y)...);
+    x.get()->bump_version(name);
     return x;
 }
 
@@ -89,24 +91,28 @@ template <class T, class D>
 const Tensor<T, D>& Tensor<T, D>::copy_(const Tensor& source) const {
     detail::check_in_place("copy_", *this);
     const Tensor value = source.shape() == shape() ? source : source.expand(shape());
-    if (autograd::needs_grad(*this, source)) {
-        detail::write_recorded("copy_", *this, detail::apart(*this, value));
-    } else {
-        detail::run_map(detail::Identity{}, *this, detail::apart(*this, value));
-        get()->bump_version("copy_");
+    if constexpr (Floating<T>) {
+        if (autograd::needs_grad(*this, source)) {
+            detail::write_recorded("copy_", *this, detail::apart(*this, value));
+            return *this;
+        }
     }
+    detail::run_map(detail::Identity{}, *this, detail::apart(*this, value));
+    get()->bump_version("copy_");
     return *this;
 }
 
 template <class T, class D>
 const Tensor<T, D>& Tensor<T, D>::fill_(T value) const {
     detail::check_in_place("fill_", *this);
-    if (autograd::needs_grad(*this)) {
-        detail::write_recorded("fill_", *this, full<T, D>(shape(), value));
-    } else {
-        detail::run_map([value]() { return value; }, *this);
-        get()->bump_version("fill_");
+    if constexpr (Floating<T>) {
+        if (autograd::needs_grad(*this)) {
+            detail::write_recorded("fill_", *this, full<T, D>(shape(), value));
+            return *this;
+        }
     }
+    detail::run_map([value]() { return value; }, *this);
+    get()->bump_version("fill_");
     return *this;
 }
 

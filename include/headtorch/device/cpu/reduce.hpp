@@ -7,7 +7,6 @@
 
 #include <algorithm>
 #include <cstdint>
-#include <cstring>
 #include <type_traits>
 
 #include "headtorch/device/cpu/memory.hpp"
@@ -98,9 +97,10 @@ HEADTORCH_ALWAYS_INLINE A fold_lanes(const Op& op, const Packet<A, W>& x) {
     } else if constexpr (W == 2) {
         return static_cast<A>(op.combine(x[0], x[1]));
     } else {
-        Packet<A, W / 2> halves[2];
-        std::memcpy(halves, &x, sizeof x);
-        return fold_lanes(op, Packet<A, W / 2>(op.combine(halves[0], halves[1])));
+        using Half = Packet<A, W / 2>;
+        alignas(simd_bytes) A lanes[W];
+        x.store(lanes);
+        return fold_lanes(op, Half(op.combine(Half::load(lanes), Half::load(lanes + W / 2))));
     }
 }
 

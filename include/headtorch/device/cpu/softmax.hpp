@@ -18,7 +18,7 @@ namespace detail {
 template <class T, int W>
 HEADTORCH_ALWAYS_INLINE Mask<T, W> first_lanes(std::int64_t n) {
     Packet<SignedOf<T>, W> lane;
-    for (int i = 0; i < W; ++i) lane.v()[i] = static_cast<SignedOf<T>>(i);
+    for (int i = 0; i < W; ++i) lane.set(i, static_cast<SignedOf<T>>(i));
     return Mask<T, W>(lane < Packet<SignedOf<T>, W>(n));
 }
 
