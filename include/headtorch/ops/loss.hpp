@@ -81,7 +81,7 @@ struct BinaryCrossEntropy {
     static auto bounded(const auto& log) { return math::maximum(log, math::constant(log, -100)); }
     static auto value(const auto& p, const auto& t) { return (t - 1) * bounded(math::log1p(-p)) - t * bounded(math::log(p)); }
     static auto slopes(const auto& p, const auto& t, const auto&) {
-        return std::tuple((p - t) / math::maximum(p * (1 - p), math::constant(p, 1e-12)), bounded(math::log1p(-p)) - bounded(math::log(p)));
+        return std::tuple((p - t) / math::maximum(p * (1 - p), math::constant(p, 1e-12f)), bounded(math::log1p(-p)) - bounded(math::log(p)));
     }
 };
 /// (1 - t) x + log(1 + e^-x)

@@ -39,7 +39,7 @@ ACTIVATIONS = {
     "softplus": (F.softplus, [{}, {"beta": 2, "threshold": 20}, {"beta": 0.5, "threshold": 1}], [0, 20, 10, 100, -100, 21, 2]),
     "softsign": (F.softsign, [{}], [0, 1000, -1000]),
     "hardtanh": (F.hardtanh, [{}, {"min_val": -2, "max_val": 0.5}], [-1, 1, -2, 0.5, 100, -100]),
-    "hardsigmoid": (F.hardsigmoid, [{}], [-3, 3, 0, 100, -100]),
+    "hardsigmoid": (lambda x: F.relu6(x + 3) / 6, [{}], [-3, 3, 0, 100, -100]),
     "hardswish": (F.hardswish, [{}], [-3, 3, 0, 100, -100]),
     "sigmoid": (torch.sigmoid, [{}], [0, 40, -40, 85, -85]),
     "logsigmoid": (F.logsigmoid, [{}], [0, 40, -40, 1000, -1000]),
