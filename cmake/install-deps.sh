@@ -39,7 +39,7 @@ if have apt-get; then
     clang="clang libomp-dev"
 elif have dnf; then
     installed() { rpm -q --whatprovides "$1" >/dev/null 2>&1; }
-    offered() { dnf -q list "$1" >/dev/null 2>&1; }
+    offered() { [ -n "$(dnf -q repoquery --whatprovides "$1" 2>/dev/null)" ]; }
     refresh() { :; }
     install() { $sudo dnf install -y "$@"; }
     programs="g++:gcc-c++ cmake:cmake ninja:ninja-build pkg-config:pkgconf-pkg-config gnuplot:gnuplot"
