@@ -12,6 +12,7 @@
 #include "headtorch/ops/arithmetic.hpp"
 #include "headtorch/ops/reduce.hpp"
 #include "headtorch/ops/view.hpp"
+#include "headtorch/ops/where.hpp"
 
 namespace headtorch {
 namespace detail {
@@ -135,7 +136,8 @@ Tensor<T, D> addmm(const Tensor<T, D>& c, const Tensor<U, E>& a, const Tensor<V,
     const auto product = alpha == 1 ? mm(a, b) : mm(a, b) * static_cast<T>(alpha);
     const Shape shape = broadcast_shapes("addmm", c.shape(), product.shape());
     if (!(shape == product.shape())) throw ShapeError(message("addmm: ", c.shape(), " does not broadcast to the product's shape ", product.shape()));
-    return beta == 0 ? product : beta == 1 ? c + product : c * static_cast<T>(beta) + product;
+    if (beta == 0) return needs_grad(c) ? where(full<bool, D>({}, false), c, 0) + product : product;  // c may hold NaN; its gradient is 0
+    return beta == 1 ? c + product : c * static_cast<T>(beta) + product;
 }
 
 /// x W^T + b for x [..., in], W [out, in] and b [out] (or undefined), in one pass.

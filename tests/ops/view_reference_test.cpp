@@ -1,0 +1,38 @@
+// headtorch: tensors and autograd for C++20.
+// SPDX-License-Identifier: MIT
+
+// Views, indexing and picking by index or mask, held against PyTorch.
+#include "headtorch/headtorch.hpp"
+#include "tests/support/reference.hpp"
+
+using namespace headtorch;
+using namespace headtorch::testing;
+
+TEST_CASE("views and indexing agree with PyTorch", "[ops]") {
+    const std::vector<std::string> rearranging = {"cat",  "cat_long", "stack", "split", "split_sizes", "chunk", "repeat",
+                                                  "tile", "flip",     "roll",  "tril",  "triu",        "one_hot"};
+    check_family("shape.txt", {
+        {"reshape", [](const auto& in, const Case& c) { return in("x").reshape(c.shape("shape")); }},
+        {"flatten", [](const auto& in, const Case& c) { return in("x").flatten(c.integer("start"), c.integer("end")); }},
+        {"squeeze", [](const auto& in, const Case& c) { return c.has("dim") ? in("x").squeeze(c.integer("dim")) : in("x").squeeze(); }},
+        {"unsqueeze", [](const auto& in, const Case& c) { return in("x").unsqueeze(c.integer("dim")); }},
+        {"transpose", [](const auto& in, const Case& c) { return in("x").transpose(c.integer("dim0"), c.integer("dim1")); }},
+        {"t", [](const auto& in, const Case&) { return in("x").t(); }},
+        {"permute", [](const auto& in, const Case& c) { return in("x").permute(c.dims("dims")); }},
+        {"expand", [](const auto& in, const Case& c) { return in("x").expand(c.shape("shape")); }},
+        {"narrow", [](const auto& in, const Case& c) { return in("x").narrow(c.integer("dim"), c.integer("start"), c.integer("length")); }},
+        {"select", [](const auto& in, const Case& c) { return in("x").select(c.integer("dim"), c.integer("index")); }},
+        {"unfold", [](const auto& in, const Case& c) { return in("x").unfold(c.integer("dim"), c.integer("size"), c.integer("step")); }},
+        {"diagonal", [](const auto& in, const Case& c) { return in("x").diagonal(c.integer("offset"), c.integer("dim1"), c.integer("dim2")); }},
+        {"slice", [](const auto& in, const Case&) { return in("x")(slice(0, 2), ellipsis, slice(1, 4, 2)); }},
+        {"slice_newaxis", [](const auto& in, const Case&) { return in("x")(slice(1), newaxis, all, -1); }},
+        {"index_mask", [](const auto& in, const Case&) { return in("x")(in.bools("mask")); }},
+        {"index_long", [](const auto& in, const Case&) { return in("x")(in.longs("index")); }},
+        {"gather", [](const auto& in, const Case& c) { return gather(in("x"), c.integer("dim"), in.longs("index")); }},
+        {"scatter_add", [](const auto& in, const Case& c) { return scatter_add(in("x"), c.integer("dim"), in.longs("index"), in("src")); }},
+        {"index_select", [](const auto& in, const Case& c) { return index_select(in("x"), c.integer("dim"), in.longs("index")); }},
+        {"take_along_dim", [](const auto& in, const Case& c) { return take_along_dim(in("x"), in.longs("index"), c.integer("dim")); }},
+        {"masked_select", [](const auto& in, const Case&) { return masked_select(in("x"), in.bools("mask")); }},
+        {"masked_fill", [](const auto& in, const Case& c) { return masked_fill(in("x"), in.bools("mask"), c.num("value")); }},
+    }, rearranging);
+}
