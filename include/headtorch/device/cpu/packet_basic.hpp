@@ -147,11 +147,12 @@ HEADTORCH_ALWAYS_INLINE Packet<T, W> round(const Packet<T, W>& x) {
         return x;
     }
 }
+// A sum of a select, not a select of a sum: g++ 12 crashes on the latter's AVX-512 form when the operands are constants.
 template <class T, int W>
 HEADTORCH_ALWAYS_INLINE Packet<T, W> floor(const Packet<T, W>& x) {
     if constexpr (std::floating_point<T>) {
         const Packet<T, W> r = round(x);
-        return copysign(where(r > x, r - 1, r), x);
+        return copysign(r - where(r > x, T(1), T(0)), x);
     } else {
         return x;
     }
@@ -160,7 +161,7 @@ template <class T, int W>
 HEADTORCH_ALWAYS_INLINE Packet<T, W> ceil(const Packet<T, W>& x) {
     if constexpr (std::floating_point<T>) {
         const Packet<T, W> r = round(x);
-        return copysign(where(r < x, r + 1, r), x);
+        return copysign(r + where(r < x, T(1), T(0)), x);
     } else {
         return x;
     }

@@ -120,7 +120,7 @@ HEADTORCH_ALWAYS_INLINE LogParts<T, W> log_parts(const Packet<T, W>& x) {
     constexpr Bits one = F::bias << F::mantissa, root_half = single ? Bits{0x3f3504f3u} : static_cast<Bits>(0x3fe6a09e667f3bcdu);
     constexpr T two_to_mantissa = 1 / std::numeric_limits<T>::epsilon();  // its bits plus an integer are that integer, as a T
     const auto denormal = x < std::numeric_limits<T>::min();
-    const auto bits = to_bits(where(denormal, x * two_to_mantissa, x)) + (one - root_half);
+    const auto bits = to_bits(x * where(denormal, two_to_mantissa, T(1))) + (one - root_half);
     const P exponent = bits_as<T>((bits >> F::mantissa) | ((F::bias + F::mantissa) << F::mantissa));
     const P k = exponent - where(denormal, two_to_mantissa + T(F::bias + F::mantissa), two_to_mantissa + T(F::bias));
     const P f = bits_as<T>((bits & ((Bits{1} << F::mantissa) - 1)) + root_half) - 1;
