@@ -16,6 +16,7 @@
 #include "headtorch/core/error.hpp"
 #include "headtorch/ops/gather.hpp"
 #include "headtorch/ops/view.hpp"
+#include "headtorch/tensor/access.hpp"
 #include "headtorch/tensor/tensor.hpp"
 
 namespace headtorch::data {

@@ -11,7 +11,6 @@
 #include <cstdint>
 #include <initializer_list>
 #include <numbers>
-#include <numeric>
 #include <optional>
 #include <utility>
 #include <vector>
@@ -30,7 +29,6 @@ public:
     SampleCount(std::vector<std::int64_t> counts) : counts_(std::move(counts)), per_class_(true) {}
 
     bool per_class() const { return per_class_; }
-    std::int64_t total() const { return std::accumulate(counts_.begin(), counts_.end(), std::int64_t{0}); }
     /// Numbers of points in `classes` classes: the given ones, or the total shared out evenly, the first classes taking what is left over.
     std::vector<std::int64_t> split(std::string_view op, std::int64_t classes) const {
         for (std::int64_t count : counts_)
