@@ -19,7 +19,7 @@ struct Anything {
     template <class T>
     operator T() const;
 };
-/// For what Anything is ambiguous with, because it also converts from its element: std::optional<int>.
+/// For what Anything is ambiguous with, such as a class with a constructor template that takes any value.
 struct AnyTemplate {
     template <template <class...> class W, class... A>
     operator W<A...>() const;
@@ -87,8 +87,8 @@ consteval std::size_t count_members() {
     static_assert(members.count <= max_members,
                   "headtorch: a module has at most 64 members that the compiler can read: group them in modules, or list them in fields()");
     static_assert(!members.stuck,
-                  "headtorch: the members of this module cannot be counted (std::any, or a type that converts from everything): list them "
-                  "once in the class: auto fields() { return nn::fields(\"weight\", weight, \"fc\", fc); }");
+                  "headtorch: the members of this module cannot be counted (is one a reference?): list them once in the class: "
+                  "auto fields() { return nn::fields(\"weight\", weight, \"fc\", fc); }");
     constexpr bool arrays = []<std::size_t... I>(std::index_sequence<I...>) {
         return (is_array<X, I, sizeof...(I), members.mask> || ...);
     }(std::make_index_sequence<members.count>());

@@ -7,7 +7,6 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdint>
-#include <limits>
 #include <numbers>
 #include <string_view>
 #include <utility>
@@ -73,26 +72,6 @@ inline double xavier_std(const Shape& shape, double gain) {
     return gain * std::sqrt(2.0 / static_cast<double>(fans.in + fans.out));
 }
 
-/// The inverse of erf on (-1, 1): Giles (2012), "Approximating the erfinv function", then two steps of Newton.
-inline double erfinv(double y) {
-    if (y <= -1 || y >= 1) return y < 0 ? -std::numeric_limits<double>::infinity() : std::numeric_limits<double>::infinity();
-    double w = -std::log((1 - y) * (1 + y)), x;
-    if (w < 5) {
-        w -= 2.5;
-        x = 2.81022636e-08;
-        for (const double c : {3.43273939e-07, -3.5233877e-06, -4.39150654e-06, 0.00021858087, -0.00125372503, -0.00417768164, 0.246640727, 1.50140941})
-            x = c + x * w;
-    } else {
-        w = std::sqrt(w) - 3;
-        x = -0.000200214257;
-        for (const double c : {0.000100950558, 0.00134934322, -0.00367342844, 0.00573950773, -0.0076224613, 0.00943887047, 1.00167406, 2.83297682})
-            x = c + x * w;
-    }
-    x *= y;
-    for (int i = 0; i < 2; ++i) x -= (std::erf(x) - y) / (std::numbers::inv_sqrtpi * 2 * std::exp(-x * x));
-    return x;
-}
-
 /// Makes the rows of a rows x columns matrix (rows <= columns) orthonormal: Gram and Schmidt's method, modified, and each row twice.
 inline void orthonormalise_rows(std::vector<double>& matrix, std::size_t rows, std::size_t columns) {
     const auto dot = [&](const double* a, const double* b) {
@@ -142,17 +121,37 @@ const Tensor<T, D>& eye_(const Tensor<T, D>& tensor) {
     return detail::write(tensor, eye<T>(tensor.size(0), tensor.size(1)));
 }
 
-/// Normal, cut off outside [a, b]. `mean` should be within two deviations of the interval.
+/// Normal, cut off outside [a, b]: what falls outside is drawn again, from the normal distribution where most of it lies inside, else evenly
+/// from [a, b] and kept in proportion to the density. What no draw of a thousand hits becomes the likeliest value of the interval.
 template <Floating T, class D>
 const Tensor<T, D>& trunc_normal_(const Tensor<T, D>& tensor, double mean = 0, double std = 1, double a = -2, double b = 2,
                                   Generator& generator = default_generator()) {
     if (!(a < b) || !(std > 0)) throw ValueError(message("trunc_normal_: needs a < b and std > 0, got a = ", a, ", b = ", b, ", std = ", std));
-    const auto phi = [](double x) { return (1 + std::erf(x / std::numbers::sqrt2)) / 2; };
-    const double low = phi((a - mean) / std), high = phi((b - mean) / std);
-    auto values = empty<T, Cpu>(tensor.shape());
-    values.uniform_(2 * low - 1, 2 * high - 1, generator);
-    for (T* x = values.data(); x != values.data() + values.numel(); ++x)
-        *x = static_cast<T>(std::clamp(detail::erfinv(static_cast<double>(*x)) * std * std::numbers::sqrt2 + mean, a, b));
+    const auto below = [&](double x) { return (1 + std::erf((x - mean) / std / std::numbers::sqrt2)) / 2; };
+    const bool mostly_inside = below(b) - below(a) > 0.3;
+    const double mode = std::clamp(mean, a, b), log_peak = -0.5 * ((mode - mean) / std) * ((mode - mean) / std);
+    const auto values = empty<T, Cpu>(tensor.shape()), draw = empty<T, Cpu>(tensor.shape()), chance = empty<T, Cpu>(tensor.shape());
+    const std::int64_t n = values.numel();
+    std::vector<bool> pending(static_cast<std::size_t>(n), true);
+    std::int64_t left = n;
+    for (int round = 0; left > 0 && round < 1000; ++round) {
+        if (mostly_inside) {
+            draw.normal_(mean, std, generator);
+        } else {
+            draw.uniform_(a, b, generator);
+            chance.uniform_(0, 1, generator);
+        }
+        for (std::int64_t i = 0; i < n; ++i) {
+            if (!pending[static_cast<std::size_t>(i)]) continue;
+            const T x = draw.data()[i];
+            const T z = (x - static_cast<T>(mean)) / static_cast<T>(std);
+            const bool keep = mostly_inside ? x >= static_cast<T>(a) && x <= static_cast<T>(b)
+                                            : std::log(chance.data()[i]) <= z * z * T(-0.5) - static_cast<T>(log_peak);
+            values.data()[i] = keep ? x : static_cast<T>(mode);
+            pending[static_cast<std::size_t>(i)] = !keep;
+            left -= keep;
+        }
+    }
     return detail::write(tensor, values);
 }
 

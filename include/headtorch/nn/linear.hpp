@@ -4,6 +4,7 @@
 
 /// Layers that multiply by a matrix, and the layers that only change a shape.
 
+#include <algorithm>
 #include <cmath>
 #include <cstdint>
 #include <string>
@@ -58,6 +59,26 @@ public:
     }
 };
 
+/// y_k = x1^T W_k x2 + b_k for x1 [..., in1] and x2 [..., in2] with equal leading dimensions, W [out, in1, in2] and b [out] (or undefined).
+template <class T, class D>
+Tensor<T, D> bilinear(const Tensor<T, D>& x1, const Tensor<T, D>& x2, const Tensor<T, D>& weight, const Tensor<T, D>& bias = {}) {
+    if (weight.dim() != 3) throw ShapeError(message("bilinear: the weight has dimensions [out, in1, in2], got ", weight.shape()));
+    const std::int64_t out = weight.size(0), in1 = weight.size(1), in2 = weight.size(2);
+    Shape shape = x1.shape(), other = x2.shape();
+    bool fits = shape.rank() > 0 && shape.rank() == other.rank() && shape.back() == in1 && other.back() == in2;
+    if (fits) shape[shape.rank() - 1] = other[other.rank() - 1] = out;
+    fits = fits && shape == other;
+    if (!fits)
+        throw ShapeError(message("bilinear: needs inputs [..., ", in1, "] and [..., ", in2, "] of equal leading dimensions, as the weight of shape ",
+                                 weight.shape(), " says; got ", x1.shape(), " and ", x2.shape()));
+    if (bias.defined() && !(bias.shape() == Shape{out})) throw ShapeError(message("bilinear: the bias has ", out, " elements, got ", bias.shape()));
+    const std::int64_t rows = x1.numel() / std::max<std::int64_t>(1, in1);
+    // t[n, k, j] = sum_i x1[n, i] W[k, i, j], then y[n, k] = sum_j t[n, k, j] x2[n, j]
+    const Tensor<T, D> t = mm(x1.reshape({rows, in1}), weight.transpose(0, 1).reshape({in1, out * in2})).reshape({rows, out, in2});
+    const Tensor<T, D> y = bmm(t, x2.reshape({rows, in2, 1})).reshape(shape);
+    return bias.defined() ? y + bias : y;
+}
+
 struct BilinearOptions {
     std::int64_t in1_features, in2_features, out_features;
     bool bias = true;
@@ -88,23 +109,7 @@ public:
         if (bias.defined()) init::uniform_(bias, -bound, bound, generator);
     }
     Tensor<T, D> forward(const Tensor<T, D>& x1, const Tensor<T, D>& x2) const {
-        const auto fits = [&] {
-            if (x1.dim() != x2.dim() || x1.dim() == 0) return false;
-            for (int d = 0; d + 1 < x1.dim(); ++d)
-                if (x1.shape()[d] != x2.shape()[d]) return false;
-            return x1.size(-1) == in1_features && x2.size(-1) == in2_features;
-        };
-        if (!fits())
-            throw ShapeError(message("bilinear: needs inputs [..., ", in1_features, "] and [..., ", in2_features, "] of equal leading dimensions, got ",
-                                     x1.shape(), " and ", x2.shape()));
-        Shape shape = x1.shape();
-        shape[x1.dim() - 1] = out_features;
-        const std::int64_t n = x1.numel() / in1_features;
-        // t[n, k, j] = sum_i x1[n, i] W[k, i, j], then y[n, k] = sum_j t[n, k, j] x2[n, j]
-        const Tensor<T, D> by_input = weight.transpose(0, 1).reshape({in1_features, out_features * in2_features});
-        const Tensor<T, D> t = mm(x1.reshape({n, in1_features}), by_input).reshape({n, out_features, in2_features});
-        const Tensor<T, D> y = bmm(t, x2.reshape({n, in2_features, 1})).reshape(shape);
-        return bias.defined() ? y + bias : y;
+        return bilinear<T, D>(x1, x2, weight, bias);
     }
 
     auto fields() { return nn::fields("weight", weight, "bias", bias); }

@@ -13,7 +13,9 @@
 /// std::optional, std::tuple, smart pointers of such. A class with a constructor or private members lists them once:
 /// `auto fields() { return nn::fields("fc1", fc1, "fc2", fc2); }`. Plain tensors, numbers and the like are no state.
 /// A module that behaves differently in training has a member `bool training = true;`, which train() and eval() set.
-/// A module is a value: `auto best = net;` copies all of it, `net = best;` writes the values into net's own parameters.
+/// A module is a value: `auto best = net;` copies all of it, `net = best;` writes the values into net's own parameters. Containers of the
+/// standard library keep their own rules: std::map makes its elements anew, and so does std::vector when a temporary (`net = Net();`) or one
+/// of another size is assigned; nn::ModuleList and nn::ModuleDict write values always.
 
 #include <string>
 #include <type_traits>

@@ -63,7 +63,7 @@ struct ModuleType {
     void (*visit)(void* module, MemberVisitor& visitor);
     std::string (*extra_repr)(void* module);  ///< null when there is none
     bool* (*training)(void* module);          ///< null when it behaves alike in training and evaluation
-    List list = List::none;                   ///< a container, which PyTorch prints in its own way
+    List list = List::none;                   ///< a list, which PyTorch prints in its own way
 };
 
 /// Members and their names, as a module's `fields()` returns them.
@@ -265,7 +265,7 @@ template <class M>
 constexpr ModuleType make_module_type() {
     ModuleType type{class_name<M>, &visit_module<M>, nullptr, nullptr};
     if constexpr (!IsModule<M>) {
-        type.list = ModuleType::List::modules;
+        type.list = IsMap<M> ? ModuleType::List::none : ModuleType::List::modules;
         type.name = IsMap<M> ? "ModuleDict" : "ModuleList";
         if constexpr (IsRange<M>) {
             if constexpr (IsParameter<typename M::value_type> || IsBuffer<typename M::value_type>) {
@@ -274,6 +274,7 @@ constexpr ModuleType make_module_type() {
             }
         }
     }
+    if constexpr (requires { M::joins_equal_lines; }) type.list = ModuleType::List::modules;
     if constexpr (requires(const M& m) { std::string(m.extra_repr()); })
         type.extra_repr = [](void* module) { return std::string(static_cast<const M*>(module)->extra_repr()); };
     if constexpr (requires(M& m) { requires std::same_as<decltype(m.training), bool>; })

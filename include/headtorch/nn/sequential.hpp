@@ -2,9 +2,10 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
-/// Modules one after the other, put together at run time.
+/// Modules that are put together at run time: Sequential, ModuleList, ModuleDict.
 
 #include <algorithm>
+#include <concepts>
 #include <initializer_list>
 #include <string>
 #include <string_view>
@@ -15,7 +16,7 @@
 
 namespace headtorch::nn {
 
-/// A child of a Sequential with its name: `{"fc1", nn::Linear<>(2, 3)}`.
+/// A child with its name: `{"fc1", nn::Linear<>(2, 3)}`.
 template <class T = float, class D = Cpu>
 struct NamedModule {
     std::string name;
@@ -26,33 +27,20 @@ struct NamedModule {
     NamedModule(std::string_view child, M&& layer) : name(child), module(std::forward<M>(layer)) {}
 };
 
-/// Feeds its input through its children in turn. Children are modules or functions of a tensor; those given as variables are copied.
-///
-///     nn::Sequential<> net(nn::Linear<>(2, 3), nn::ReLU(), [](const Tensor<>& x) { return x * 2; });   // named 0, 1, 2
-///     nn::Sequential<> net({{"fc1", nn::Linear<>(2, 3)}, {"act", nn::ReLU()}});
-template <class T = float, class D = Cpu>
-class Sequential : public Module<Sequential<T, D>> {
+/// Named modules in order. A copy is deep; assignment writes the values into this one's parameters, child by child, and replaces a child
+/// of another type.
+template <class T, class D>
+class Children {
 public:
     using parameter_type = Tensor<T, D>;
     using Child = AnyModule<T, D>;
 
-    Sequential() = default;
-    template <class... M>
-        requires(sizeof...(M) > 0 && (detail::Layer<M, T, D> && ...) && !(sizeof...(M) == 1 && (std::same_as<std::remove_cvref_t<M>, Sequential> && ...)))
-    explicit(sizeof...(M) == 1) Sequential(M&&... children) {
-        children_.reserve(sizeof...(M));
-        (push_back(std::forward<M>(children)), ...);
-    }
-    Sequential(std::initializer_list<NamedModule<T, D>> children) {
-        for (const NamedModule<T, D>& child : children) push_back(child.name, std::move(child.module));
-    }
-
-    Sequential(const Sequential&) = default;
-    Sequential(Sequential&&) noexcept = default;
-    ~Sequential() = default;
-    /// Writes the values into this one's parameters, child by child; a child of another type is replaced.
-    Sequential& operator=(const Sequential&) = default;
-    Sequential& operator=(Sequential&& other) {
+    Children() = default;
+    Children(const Children&) = default;
+    Children(Children&&) noexcept = default;
+    ~Children() = default;
+    Children& operator=(const Children&) = default;
+    Children& operator=(Children&& other) {
         if (size() == other.size())
             std::move(other.children_.begin(), other.children_.end(), children_.begin());
         else
@@ -69,38 +57,32 @@ public:
     /// Adds a child. Throws ValueError when the name is empty, contains a dot or is taken.
     void push_back(std::string_view name, Child child) {
         if (name.empty() || name.find('.') != std::string_view::npos)
-            throw ValueError(message("Sequential: the name of a child is neither empty nor has a dot, got \"", name, "\""));
-        if (find(name)) throw ValueError(message("Sequential: there is already a child named \"", name, "\""));
-        if (!child.module_ref().address()) throw ValueError(message("Sequential: child \"", name, "\" is empty"));
+            throw ValueError(message("modules: the name of a child is neither empty nor has a dot, got \"", name, "\""));
+        if (contains(name)) throw ValueError(message("modules: there is already a child named \"", name, "\""));
+        if (!child.module_ref().address()) throw ValueError(message("modules: child \"", name, "\" is empty"));
         children_.push_back(std::move(child));
         names_.emplace_back(name);
     }
 
-    Tensor<T, D> forward(const Tensor<T, D>& input) {
-        if (children_.empty()) return input;
-        Tensor<T, D> x = children_[0](input);
-        for (std::size_t i = 1; i < children_.size(); ++i) x = children_[i](x);
-        return x;
-    }
-
     std::size_t size() const { return children_.size(); }
     bool empty() const { return children_.empty(); }
+    bool contains(std::string_view name) const { return std::find(names_.begin(), names_.end(), name) != names_.end(); }
+    const std::vector<std::string>& names() const { return names_; }
     /// The i-th child; negative numbers count from the end. Throws IndexError when there is none.
-    Child& operator[](std::int64_t i) { return children_[checked(i)]; }
-    const Child& operator[](std::int64_t i) const { return children_[checked(i)]; }
+    Child& operator[](std::integral auto i) { return children_[place(static_cast<std::int64_t>(i))]; }
+    const Child& operator[](std::integral auto i) const { return children_[place(static_cast<std::int64_t>(i))]; }
+    /// The child of that name. Throws IndexError when there is none.
+    Child& operator[](std::string_view name) { return children_[place(name)]; }
+    const Child& operator[](std::string_view name) const { return children_[place(name)]; }
     /// The child as what it is: `net.at<nn::Linear<>>(0).weight`. Throws ValueError when it is of another type.
     template <class M>
-    M& at(std::int64_t i) {
-        const std::size_t place = checked(i);
-        return cast<M>(names_[place], children_[place]);
+    M& at(std::int64_t i) const {
+        return cast<M>(place(i));
     }
     template <class M>
-    M& at(std::string_view name) {
-        Child* child = find(name);
-        if (!child) throw IndexError(message("Sequential: no child named \"", name, "\""));
-        return cast<M>(name, *child);
+    M& at(std::string_view name) const {
+        return cast<M>(place(name));
     }
-    const std::vector<std::string>& names() const { return names_; }
     auto begin() { return children_.begin(); }
     auto end() { return children_.end(); }
     auto begin() const { return children_.begin(); }
@@ -111,24 +93,80 @@ public:
     }
 
 private:
-    std::size_t checked(std::int64_t i) const {
+    std::size_t place(std::int64_t i) const {
         const auto count = static_cast<std::int64_t>(children_.size());
-        if (i < -count || i >= count) throw IndexError(message("Sequential: index ", i, " is out of range for ", count, " children"));
+        if (i < -count || i >= count) throw IndexError(message("modules: index ", i, " is out of range for ", count, " children"));
         return static_cast<std::size_t>(i < 0 ? i + count : i);
     }
-    Child* find(std::string_view name) {
+    std::size_t place(std::string_view name) const {
         for (std::size_t i = 0; i < names_.size(); ++i)
-            if (names_[i] == name) return &children_[i];
-        return nullptr;
+            if (names_[i] == name) return i;
+        throw IndexError(message("modules: no child named \"", name, "\""));
     }
     template <class M>
-    static M& cast(std::string_view name, const Child& child) {
-        if (M* module = child.template as<M>()) return *module;
-        throw ValueError(message("Sequential: child \"", name, "\" is a ", child.module_ref().name(), ", not a ", detail::class_name<M>));
+    M& cast(std::size_t i) const {
+        if (M* module = children_[i].template as<M>()) return *module;
+        throw ValueError(message("modules: child \"", names_[i], "\" is a ", children_[i].module_ref().name(), ", not a ", detail::class_name<M>));
     }
 
     std::vector<Child> children_;
     std::vector<std::string> names_;
+};
+
+namespace detail {
+
+/// What a constructor that takes children takes: layers, but not one object of its own class, which is a copy.
+template <class Self, class T, class D, class... M>
+concept Layers = sizeof...(M) > 0 && (Layer<M, T, D> && ...) && !(sizeof...(M) == 1 && (std::same_as<std::remove_cvref_t<M>, Self> && ...));
+
+}  // namespace detail
+
+/// Feeds its input through its children in turn. Children are modules or functions of a tensor; those given as variables are copied.
+///
+///     nn::Sequential<> net(nn::Linear<>(2, 3), nn::ReLU(), [](const Tensor<>& x) { return x * 2; });   // named 0, 1, 2
+///     nn::Sequential<> net({{"fc1", nn::Linear<>(2, 3)}, {"act", nn::ReLU()}});
+template <class T = float, class D = Cpu>
+class Sequential : public Module<Sequential<T, D>>, public Children<T, D> {
+public:
+    Sequential() = default;
+    template <class... M>
+        requires detail::Layers<Sequential, T, D, M...>
+    explicit(sizeof...(M) == 1) Sequential(M&&... layers) {
+        (this->push_back(std::forward<M>(layers)), ...);
+    }
+    Sequential(std::initializer_list<NamedModule<T, D>> layers) {
+        for (const NamedModule<T, D>& layer : layers) this->push_back(layer.name, std::move(layer.module));
+    }
+
+    Tensor<T, D> forward(const Tensor<T, D>& input) {
+        Tensor<T, D> x = input;
+        for (AnyModule<T, D>& layer : *this) x = layer(x);
+        return x;
+    }
+};
+
+/// A list of modules, for a forward() that says what is done with them: `for (auto& layer : layers) x = layer(x) + x;`
+template <class T = float, class D = Cpu>
+class ModuleList : public Module<ModuleList<T, D>>, public Children<T, D> {
+public:
+    static constexpr bool joins_equal_lines = true;
+
+    ModuleList() = default;
+    template <class... M>
+        requires detail::Layers<ModuleList, T, D, M...>
+    explicit(sizeof...(M) == 1) ModuleList(M&&... modules) {
+        (this->push_back(std::forward<M>(modules)), ...);
+    }
+};
+
+/// Modules by name, in the order in which they were added: `x = heads["digits"](x);`
+template <class T = float, class D = Cpu>
+class ModuleDict : public Module<ModuleDict<T, D>>, public Children<T, D> {
+public:
+    ModuleDict() = default;
+    ModuleDict(std::initializer_list<NamedModule<T, D>> modules) {
+        for (const NamedModule<T, D>& module : modules) this->push_back(module.name, std::move(module.module));
+    }
 };
 
 }  // namespace headtorch::nn
