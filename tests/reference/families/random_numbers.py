@@ -23,13 +23,6 @@ def random(f):
                     f.record(op, args, {}, {"y": draw(n)})
         torch.manual_seed(7)
         f.record("randn", {"dtype": TYPE[dtype], "seed": 7}, {}, {"y": torch.randn(3, 7, dtype=dtype)})
-        torch.manual_seed(7)
-        f.record(
-            "bernoulli",
-            {"dtype": TYPE[dtype], "seed": 7},
-            {"p": torch.linspace(0, 1, 20, dtype=dtype)},
-            {"y": torch.bernoulli(torch.linspace(0, 1, 20, dtype=dtype))},
-        )
 
     for seed in (0, 42):
         for low, high in ((0, 10), (-5, 5), (0, 2), (100, 1 << 20), (0, 1 << 40), (0, (1 << 28) - 1), (0, 1 << 28), (0, (1 << 32) - 1)):
