@@ -96,7 +96,14 @@ void arg_reduce(Cpu, const Op& op, const T* x, const Lines& lines, T* values, st
     constexpr std::int64_t tile = 256;
     for_each_tile(lines, tile, [&](std::int64_t start, std::int64_t width) {
         const std::int64_t out = lines.inner == 1 ? start / lines.length : start / (lines.length * lines.inner) * lines.inner + start % lines.inner;
-        if (lines.inner == 1) {
+        if (lines.inner == 1 && lines.length < 2 * native_lanes<Number>) {
+            Number best = numbers[start];
+            std::int64_t index = 0;
+            for (std::int64_t k = 1; k < lines.length; ++k)
+                if (detail::is_better<Op>(numbers[start + k], best)) best = numbers[start + (index = k)];
+            indices[out] = index;
+            if (bests) bests[out] = best;
+        } else if (lines.inner == 1) {
             const Number best = detail::reduce_run<Number>(op, numbers + start, lines.length, 1, Number{});
             indices[out] = detail::find_value(numbers + start, lines.length, best);
             if (bests) bests[out] = best;

@@ -252,6 +252,14 @@ void reduce_columns(const Op& op, const T* x, const ReducePlan& plan, std::int64
 
 template <class A, class Op, class T, class Out>
 void reduce_by_columns(const Op& op, const T* x, const ReducePlan& plan, Out* y, const A* center) {
+    constexpr std::int64_t few = 64;
+    if (plan.count * plan.total <= few && plan.outputs == 1 && plan.reduced_rank == 1) {
+        for (std::int64_t j = 0; j < plan.inner; ++j) {
+            const A c = reduction::Centred<Op> ? center[j * plan.inner_out] : A{};
+            y[j * plan.inner_out] = finished<Out, Op, A>(op, reduce_run<A>(op, x + j * plan.inner_stride, plan.rows, plan.reduced[0].stride, c), plan.count, c);
+        }
+        return;
+    }
     const std::int64_t tile = std::min(plan.inner, column_tile), tiles = (plan.inner + tile - 1) / tile;
     const std::int64_t block_rows = std::max<std::int64_t>(1, reduce_block / tile), blocks = (plan.rows + block_rows - 1) / block_rows;
     const Scratch<A> partial(blocks == 1 ? 0 : plan.outputs * blocks * plan.inner);

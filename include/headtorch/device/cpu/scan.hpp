@@ -18,17 +18,35 @@ inline constexpr std::int64_t scan_tile = 128;
 
 namespace detail {
 
-/// Steps down (or up, if `reverse`) along lines side by side: state[j] = step(at, state[j]) with `at` the place of element k of line j.
+/// Steps down (or up, if `reverse`) along several lines at a time: state = step(at, state) with `at` the place of element k of a line.
 template <class A, class Step>
-void scan_tiles(const Lines& lines, bool reverse, A initial, const Step& step) {
+void scan_lines(const Lines& lines, bool reverse, A initial, const Step& step) {
     if (lines.length == 0) return;
-    for_each_tile(lines, scan_tile, [&](std::int64_t start, std::int64_t width) {
-        const std::int64_t stride = reverse ? -lines.inner : lines.inner;
-        std::int64_t at = reverse ? start + (lines.length - 1) * lines.inner : start;
-        A state[scan_tile];
-        std::fill(state, state + width, initial);
-        for (std::int64_t k = 0; k < lines.length; ++k, at += stride)
-            for (std::int64_t j = 0; j < width; ++j) state[j] = step(at + j, state[j]);
+    const std::int64_t stride = reverse ? -lines.inner : lines.inner, first = reverse ? (lines.length - 1) * lines.inner : 0;
+    if (lines.inner > 1) {
+        for_each_tile(lines, scan_tile, [&](std::int64_t start, std::int64_t width) {
+            A state[scan_tile];
+            std::fill(state, state + width, initial);
+            std::int64_t at = start + first;
+            for (std::int64_t k = 0; k < lines.length; ++k, at += stride)
+                for (std::int64_t j = 0; j < width; ++j) state[j] = step(at + j, state[j]);
+        });
+        return;
+    }
+    // several lines in turn, so that no step waits for the one before it
+    parallel_for(lines.outer, std::max<std::int64_t>(1, reduce_block / lines.length), [&](std::int64_t begin, std::int64_t end) {
+        constexpr std::int64_t together = 4;
+        for (; begin + together <= end; begin += together) {
+            A state[together] = {initial, initial, initial, initial};
+            std::int64_t at = begin * lines.length + first;
+            for (std::int64_t k = 0; k < lines.length; ++k, at += stride)
+                for (std::int64_t j = 0; j < together; ++j) state[j] = step(at + j * lines.length, state[j]);
+        }
+        for (; begin < end; ++begin) {
+            A state = initial;
+            std::int64_t at = begin * lines.length + first;
+            for (std::int64_t k = 0; k < lines.length; ++k, at += stride) state = step(at, state);
+        }
     });
 }
 
@@ -38,7 +56,7 @@ void scan_tiles(const Lines& lines, bool reverse, A initial, const Step& step) {
 template <class T, class Out>
 void cumsum(Cpu, const T* x, const Lines& lines, bool reverse, Out* y) {
     using A = Accumulator<T>;
-    detail::scan_tiles(lines, reverse, A(0), [=](std::int64_t at, A sum) {
+    detail::scan_lines(lines, reverse, A(0), [=](std::int64_t at, A sum) {
         sum += static_cast<A>(x[at]);
         y[at] = static_cast<Out>(sum);
         return sum;
@@ -49,7 +67,7 @@ void cumsum(Cpu, const T* x, const Lines& lines, bool reverse, Out* y) {
 template <class T, class Out>
 void cumprod(Cpu, const T* x, const Lines& lines, Out* y) {
     using A = Accumulator<T>;
-    detail::scan_tiles(lines, false, A(1), [=](std::int64_t at, A product) {
+    detail::scan_lines(lines, false, A(1), [=](std::int64_t at, A product) {
         product *= static_cast<A>(x[at]);
         y[at] = static_cast<Out>(product);
         return product;
@@ -60,14 +78,14 @@ void cumprod(Cpu, const T* x, const Lines& lines, Out* y) {
 template <class T>
 void recurrence(Cpu, const T* a, const T* b, const Lines& lines, bool reverse, T* h) {
     if (!reverse) {
-        detail::scan_tiles(lines, false, 0.0, [=](std::int64_t at, double state) {
+        detail::scan_lines(lines, false, 0.0, [=](std::int64_t at, double state) {
             state = static_cast<double>(a[at]) * state + static_cast<double>(b[at]);
             h[at] = static_cast<T>(state);
             return state;
         });
     } else {
         // the state is already multiplied by a, for the step that follows
-        detail::scan_tiles(lines, true, 0.0, [=](std::int64_t at, double state) {
+        detail::scan_lines(lines, true, 0.0, [=](std::int64_t at, double state) {
             state += static_cast<double>(b[at]);
             h[at] = static_cast<T>(state);
             return static_cast<double>(a[at]) * state;
@@ -88,11 +106,11 @@ void cumprod_gradient(Cpu, const T* x, const T* y, const T* g, const Lines& line
 /// y[k] = product of all elements of the line but x[k].
 template <class T>
 void products_of_others(Cpu, const T* x, const Lines& lines, T* y) {
-    detail::scan_tiles(lines, false, 1.0, [=](std::int64_t at, double before) {
+    detail::scan_lines(lines, false, 1.0, [=](std::int64_t at, double before) {
         y[at] = static_cast<T>(before);
         return before * static_cast<double>(x[at]);
     });
-    detail::scan_tiles(lines, true, 1.0, [=](std::int64_t at, double behind) {
+    detail::scan_lines(lines, true, 1.0, [=](std::int64_t at, double behind) {
         y[at] = static_cast<T>(static_cast<double>(y[at]) * behind);
         return behind * static_cast<double>(x[at]);
     });

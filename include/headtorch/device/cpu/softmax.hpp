@@ -111,58 +111,81 @@ void softmax_gradient_line(const T* y, const T* g, std::int64_t length, T* dx) {
     map_line<T, W>(length, dx, [&](const P& a, const P& b) { return log_of_it ? P(a - exp(b) * sum) : P((a - sum) * b); }, g, y);
 }
 
-/// Columns: W lines side by side, one in each lane (`n` of them; the other lanes compute something that is not stored).
-template <class T, int W>
-struct ColumnAccess {
-    std::int64_t stride;
-    int n;
-    HEADTORCH_ALWAYS_INLINE Packet<T, W> load(const T* x, std::int64_t k) const {
-        return n == W ? Packet<T, W>::load(x + k * stride) : Packet<T, W>::load_partial(x + k * stride, n);
+/// Lines side by side: `width` columns, at most column_limit, whose rows are `stride` apart. Visited row by row, a packet at a time.
+inline constexpr std::int64_t column_limit = 512;
+
+template <class T>
+struct Columns {
+    static constexpr int W = native_lanes<double>;
+    using P = Packet<T, W>;
+    std::int64_t length, width, stride;
+
+    /// f(row offset, column, lanes in use)
+    template <class F>
+    HEADTORCH_ALWAYS_INLINE void visit(const F& f) const {
+        for (std::int64_t k = 0; k < length; ++k)
+            for (std::int64_t j = 0; j < width; j += W) f(k * stride, j, static_cast<int>(std::min<std::int64_t>(W, width - j)));
     }
-    HEADTORCH_ALWAYS_INLINE void store(T* y, std::int64_t k, const Packet<T, W>& value) const {
-        n == W ? value.store(y + k * stride) : value.store_partial(y + k * stride, n);
-    }
+    HEADTORCH_ALWAYS_INLINE static P load(const T* x, int n) { return n == W ? P::load(x) : P::load_partial(x, n); }
+    HEADTORCH_ALWAYS_INLINE static void store(T* y, const P& value, int n) { n == W ? value.store(y) : value.store_partial(y, n); }
 };
 
-template <bool log_of_it, class T, int W>
-void softmax_columns(const T* x, std::int64_t length, const ColumnAccess<T, W>& at, T* y) {
-    using P = Packet<T, W>;
-    P top = at.load(x, 0);
-    for (std::int64_t k = 1; k < length; ++k) top = reduction::Max::combine(top, at.load(x, k));
-    Packet<double, W> total = 0;
-    for (std::int64_t k = 0; k < length; ++k) {
-        const P e = exp(at.load(x, k) - top);
-        if constexpr (!log_of_it) at.store(y, k, e);
-        total += convert<double>(e);
-    }
-    const P sum = convert<T>(total);
-    const P scale = 1 / sum, log_sum = log(sum);
-    for (std::int64_t k = 0; k < length; ++k) at.store(y, k, log_of_it ? P(at.load(x, k) - top - log_sum) : P(at.load(y, k) * scale));
+/// totals[j] = sum of term(place, lanes) over column j, gathered in double.
+template <class T, class Term>
+HEADTORCH_ALWAYS_INLINE void sum_columns(const Columns<T>& columns, double* totals, const Term& term) {
+    constexpr int W = Columns<T>::W;
+    std::fill(totals, totals + (columns.width + W - 1) / W * W, 0.0);
+    columns.visit([&](std::int64_t row, std::int64_t j, int n) {
+        (Packet<double, W>::load(totals + j) + convert<double>(term(row + j, j, n))).store(totals + j);
+    });
 }
 
-template <bool log_of_it, class T, int W>
-void softmax_gradient_columns(const T* y, const T* g, std::int64_t length, const ColumnAccess<T, W>& at, T* dx) {
-    using P = Packet<T, W>;
-    Packet<double, W> total = 0;
-    for (std::int64_t k = 0; k < length; ++k) {
-        const P a = at.load(g, k);
-        total += convert<double>(log_of_it ? a : P(a * at.load(y, k)));
-    }
-    const P sum = convert<T>(total);
-    for (std::int64_t k = 0; k < length; ++k) {
-        const P a = at.load(g, k), b = at.load(y, k);
-        at.store(dx, k, log_of_it ? P(a - exp(b) * sum) : P((a - sum) * b));
-    }
+template <bool log_of_it, class T>
+void softmax_columns(const T* x, const Columns<T>& columns, T* y) {
+    using P = typename Columns<T>::P;
+    constexpr int W = Columns<T>::W;
+    T top[column_limit];
+    double totals[column_limit];
+    std::fill(top, top + (columns.width + W - 1) / W * W, -std::numeric_limits<T>::infinity());
+    columns.visit([&](std::int64_t row, std::int64_t j, int n) {
+        P(reduction::Max::combine(P::load(top + j), columns.load(x + row + j, n))).store(top + j);
+    });
+    sum_columns(columns, totals, [&](std::int64_t at, std::int64_t j, int n) {
+        const P e = exp(columns.load(x + at, n) - P::load(top + j));
+        if constexpr (!log_of_it) columns.store(y + at, e, n);
+        return e;
+    });
+    for (std::int64_t j = 0; j < columns.width; ++j)  // what each column is scaled by, or has subtracted
+        top[j] = log_of_it ? top[j] + static_cast<T>(std::log(totals[j])) : static_cast<T>(1 / totals[j]);
+    columns.visit([&](std::int64_t row, std::int64_t j, int n) {
+        const P value = columns.load((log_of_it ? x : y) + row + j, n);
+        columns.store(y + row + j, log_of_it ? P(value - P::load(top + j)) : P(value * P::load(top + j)), n);
+    });
 }
 
-/// Calls line(start) for each line of adjacent elements, or columns(start, access) for lines side by side.
-template <class T, class Line, class Columns>
-void for_each_line(const Lines& lines, const Line& line, const Columns& columns) {
-    constexpr int W = native_lanes<double>;
+template <bool log_of_it, class T>
+void softmax_gradient_columns(const T* y, const T* g, const Columns<T>& columns, T* dx) {
+    using P = typename Columns<T>::P;
+    double totals[column_limit];
+    sum_columns(columns, totals, [&](std::int64_t at, std::int64_t, int n) {
+        const P a = columns.load(g + at, n);
+        return log_of_it ? a : P(a * columns.load(y + at, n));
+    });
+    columns.visit([&](std::int64_t row, std::int64_t j, int n) {
+        const P a = columns.load(g + row + j, n), b = columns.load(y + row + j, n), sum = convert<T>(Packet<double, Columns<T>::W>::load(totals + j));
+        columns.store(dx + row + j, log_of_it ? P(a - exp(b) * sum) : P((a - sum) * b), n);
+    });
+}
+
+/// Calls line(start) for each line of adjacent elements, or block(start, columns) for lines side by side.
+template <class T, class Line, class Block>
+void for_each_line(const Lines& lines, const Line& line, const Block& block) {
+    constexpr std::int64_t cached = 64 * 1024;  // elements that stay in the second cache from one visit to the next
     if (lines.length == 0) return;
-    for_each_tile(lines, 256, [&](std::int64_t start, std::int64_t width) {
+    const std::int64_t tile = std::clamp<std::int64_t>(cached / lines.length / 64 * 64, 64, column_limit);
+    for_each_tile(lines, tile, [&](std::int64_t start, std::int64_t width) {
         if (lines.inner == 1) return line(start);
-        for (std::int64_t j = 0; j < width; j += W) columns(start + j, ColumnAccess<T, W>{lines.inner, static_cast<int>(std::min<std::int64_t>(W, width - j))});
+        block(start, Columns<T>{lines.length, width, lines.inner});
     });
 }
 
@@ -173,13 +196,13 @@ template <class T>
 void softmax(Cpu, const T* x, const Lines& lines, T* y) {
     detail::for_each_line<T>(
         lines, [&](std::int64_t start) { detail::softmax_line<false>(x + start, lines.length, y + start); },
-        [&](std::int64_t start, const auto& at) { detail::softmax_columns<false>(x + start, lines.length, at, y + start); });
+        [&](std::int64_t start, const auto& columns) { detail::softmax_columns<false>(x + start, columns, y + start); });
 }
 template <class T>
 void log_softmax(Cpu, const T* x, const Lines& lines, T* y) {
     detail::for_each_line<T>(
         lines, [&](std::int64_t start) { detail::softmax_line<true>(x + start, lines.length, y + start); },
-        [&](std::int64_t start, const auto& at) { detail::softmax_columns<true>(x + start, lines.length, at, y + start); });
+        [&](std::int64_t start, const auto& columns) { detail::softmax_columns<true>(x + start, columns, y + start); });
 }
 
 /// dx = y (g - sum of g y).
@@ -187,14 +210,14 @@ template <class T>
 void softmax_gradient(Cpu, const T* y, const T* g, const Lines& lines, T* dx) {
     detail::for_each_line<T>(
         lines, [&](std::int64_t start) { detail::softmax_gradient_line<false>(y + start, g + start, lines.length, dx + start); },
-        [&](std::int64_t start, const auto& at) { detail::softmax_gradient_columns<false>(y + start, g + start, lines.length, at, dx + start); });
+        [&](std::int64_t start, const auto& columns) { detail::softmax_gradient_columns<false>(y + start, g + start, columns, dx + start); });
 }
 /// dx = g - e^y (sum of g).
 template <class T>
 void log_softmax_gradient(Cpu, const T* y, const T* g, const Lines& lines, T* dx) {
     detail::for_each_line<T>(
         lines, [&](std::int64_t start) { detail::softmax_gradient_line<true>(y + start, g + start, lines.length, dx + start); },
-        [&](std::int64_t start, const auto& at) { detail::softmax_gradient_columns<true>(y + start, g + start, lines.length, at, dx + start); });
+        [&](std::int64_t start, const auto& columns) { detail::softmax_gradient_columns<true>(y + start, g + start, columns, dx + start); });
 }
 
 }  // namespace headtorch::cpu
