@@ -13,6 +13,7 @@
 #include "headtorch/device/cpu/gemm_micro.hpp"
 #include "headtorch/device/cpu/gemm_pack.hpp"
 #include "headtorch/device/cpu/gemm_small.hpp"
+#include "headtorch/device/cpu/gemm_thin.hpp"
 #include "headtorch/device/cpu/matrix.hpp"
 #include "headtorch/device/cpu/parallel.hpp"
 
@@ -112,8 +113,10 @@ void gemm_floating(MatrixRef<const T> a, MatrixRef<const T> b, MatrixRef<T> c, b
     if (m > 1 && (n == 1 || (c.col_stride != 1 && c.row_stride == 1)))
         return gemm_floating(b.transposed(), a.transposed(), c.transposed(), accumulate);
     if (m == 1 && n > 1 && b.col_stride == 1 && c.col_stride == 1) return gemm_vector(a, b, c, accumulate);
+    if (m == 1 && k < 16) return gemm_narrow(b.transposed(), a.transposed(), c.transposed(), accumulate, gemm_scratch<T>(4 * k));
     if (b.row_stride == 1 && (m <= 4 || (m <= 8 && k >= 64))) return gemm_dots(a, b, c, accumulate);
     if (n <= 4 && a.col_stride == 1 && k >= 32) return gemm_dots(b.transposed(), a.transposed(), c.transposed(), accumulate);
+    if (n <= 4 && (k < 32 || a.row_stride != 1)) return gemm_narrow(a, b, c, accumulate, gemm_scratch<T>(4 * k));
     const std::int64_t work = m * n * k;
     const bool small = work <= 2048 || (work <= 16 * 1024 && k >= 8);
     if (a.row_stride == 1 && n <= 4 && m > 2 * n && (small || (m <= tile_cols<T> && k * m <= 8192)))

@@ -31,6 +31,12 @@ HEADTORCH_ALWAYS_INLINE void store(T* to, const V& v) {
     std::memcpy(to, &v, sizeof(V));
 }
 
+/// Copies n < lanes<T> values. Not inlined, where masked loads are missing: its branches would cost the kernels their registers.
+template <class T>
+HEADTORCH_NOINLINE void copy_first(T* to, const T* from, int n) {
+    copy_partial<lanes<T>>(to, from, n);
+}
+
 /// v = the first n values, then zeros.
 template <class T>
 HEADTORCH_ALWAYS_INLINE void load_first(Vector<T>& v, const T* from, int n) {
@@ -41,7 +47,7 @@ HEADTORCH_ALWAYS_INLINE void load_first(Vector<T>& v, const T* from, int n) {
         load(v, from);
     } else {
         T values[static_cast<std::size_t>(lanes<T>)] = {};
-        copy_partial<lanes<T>>(values, from, n);
+        copy_first(values, from, n);
         load(v, values);
     }
 }
@@ -61,7 +67,7 @@ HEADTORCH_ALWAYS_INLINE void store_first(T* to, Vector<T> v, int n, bool accumul
     } else {
         T values[static_cast<std::size_t>(lanes<T>)];
         store(values, v);
-        copy_partial<lanes<T>>(to, values, n);
+        copy_first(to, values, n);
     }
 }
 
