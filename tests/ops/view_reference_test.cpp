@@ -23,7 +23,9 @@ TEST_CASE("views and indexing agree with PyTorch", "[ops]") {
         {"narrow", [](const auto& in, const Case& c) { return in("x").narrow(c.integer("dim"), c.integer("start"), c.integer("length")); }},
         {"select", [](const auto& in, const Case& c) { return in("x").select(c.integer("dim"), c.integer("index")); }},
         {"unfold", [](const auto& in, const Case& c) { return in("x").unfold(c.integer("dim"), c.integer("size"), c.integer("step")); }},
-        {"diagonal", [](const auto& in, const Case& c) { return in("x").diagonal(c.integer("offset"), c.integer("dim1"), c.integer("dim2")); }},
+        {"diagonal", [](const auto& in, const Case& c) {
+             return in("x").diagonal(c.integer("offset"), c.integer("dim1"), c.integer("dim2"));
+         }},
         {"slice", [](const auto& in, const Case&) { return in("x")(slice(0, 2), ellipsis, slice(1, 4, 2)); }},
         {"slice_newaxis", [](const auto& in, const Case&) { return in("x")(slice(1), newaxis, all, -1); }},
         {"index_mask", [](const auto& in, const Case&) { return in("x")(in.bools("mask")); }},

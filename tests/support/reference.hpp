@@ -11,9 +11,9 @@
 ///         });
 ///     }
 ///
-/// Each lambda runs for float (1e-5) and double (1e-10), with contiguous inputs and with strided ones: values, then gradients; in double also
-/// gradcheck and gradgradcheck. It returns a tensor, several (std::vector, std::tuple), or values and indices. Every case needs a lambda and every
-/// lambda a case, so that nothing is left out unseen.
+/// Each lambda runs for float (1e-5) and double (1e-10), with contiguous inputs and with strided ones: values, then gradients; in double
+/// also gradcheck and gradgradcheck. It returns a tensor, several (std::vector, std::tuple), or values and indices. Every case needs a
+/// lambda and every lambda a case, so that nothing is left out unseen.
 
 #include <algorithm>
 #include <exception>
@@ -142,15 +142,18 @@ std::string check_values(const Case& c, Function<T> f, Layout layout) {
     for (const Written& gradient : c.gradients) {
         const Tensor<T> got = in(gradient.name).grad();
         if (!got.defined()) return what + ": no gradient at " + gradient.name;
-        if (std::string wrong = difference(what + ": gradient of " + gradient.name, *got.get(), gradient, relative); !wrong.empty()) return wrong;
+        std::string wrong = difference(what + ": gradient of " + gradient.name, *got.get(), gradient, relative);
+        if (!wrong.empty()) return wrong;
     }
-    for (std::size_t k = 0; k < seeds.size(); ++k)
-        if (std::string wrong = difference(what + ": the gradient given was overwritten", *seeds[k].get(), c.output_gradients[k], 0); !wrong.empty())
-            return wrong;
-    for (const Written& input : c.inputs)
-        if (input.type == "float")
-            if (std::string wrong = difference(what + ": the input " + input.name + " was overwritten", *in(input.name).get(), input, 0); !wrong.empty())
-                return wrong;
+    for (std::size_t k = 0; k < seeds.size(); ++k) {
+        std::string wrong = difference(what + ": the gradient given was overwritten", *seeds[k].get(), c.output_gradients[k], 0);
+        if (!wrong.empty()) return wrong;
+    }
+    for (const Written& input : c.inputs) {
+        if (input.type != "float") continue;
+        std::string wrong = difference(what + ": the input " + input.name + " was overwritten", *in(input.name).get(), input, 0);
+        if (!wrong.empty()) return wrong;
+    }
     return "";
 }
 
@@ -204,7 +207,9 @@ inline void check_family(const std::string& file, const std::vector<Entry>& tabl
         }
     }
     for (const auto& op : unknown) wrong.push_back(file + ": no test of " + op);
-    const auto has_case = [&](const std::string& op) { return std::any_of(cases.begin(), cases.end(), [&](const Case& c) { return c.op == op; }); };
+    const auto has_case = [&](const std::string& op) {
+        return std::any_of(cases.begin(), cases.end(), [&](const Case& c) { return c.op == op; });
+    };
     for (const Entry& entry : table)
         if (!has_case(entry.op)) wrong.push_back(file + ": no case of " + entry.op);
     for (const auto& op : elsewhere)

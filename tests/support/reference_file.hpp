@@ -59,7 +59,8 @@ Tensor<T> make_tensor(const Shape& shape, const std::vector<T>& values, Layout l
         return tensor;
     }
     const Tensor<T> buffer = empty<T>({2 * shape.numel() + 1});
-    std::fill_n(buffer.data(), buffer.numel(), std::numeric_limits<T>::has_quiet_NaN ? std::numeric_limits<T>::quiet_NaN() : static_cast<T>(-1));
+    const T gap = std::numeric_limits<T>::has_quiet_NaN ? std::numeric_limits<T>::quiet_NaN() : static_cast<T>(-1);
+    std::fill_n(buffer.data(), buffer.numel(), gap);
     Strides strides = shape;
     std::int64_t step = 2;
     for (int i = 0; i < shape.rank(); ++i) {

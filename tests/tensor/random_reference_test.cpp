@@ -11,7 +11,7 @@ using namespace headtorch::testing;
 
 namespace {
 
-/// Numbers in [0, 1) are PyTorch's to the bit. A compiler may fuse the scaling to another range; log, sin and cos may differ in the last bit.
+/// Numbers in [0, 1) are PyTorch's to the bit. A scaling may be fused by the compiler; log, sin and cos may differ in the last bit.
 template <class T>
 constexpr double near = std::is_same_v<T, float> ? 1e-6 : 1e-14;
 
