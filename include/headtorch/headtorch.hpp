@@ -50,6 +50,8 @@
 #include "headtorch/optim/adam.hpp"
 #include "headtorch/optim/clip.hpp"
 #include "headtorch/optim/lbfgs.hpp"
+#include "headtorch/optim/lr_scheduler.hpp"
+#include "headtorch/optim/lr_scheduler_cycle.hpp"
 #include "headtorch/optim/nadam.hpp"
 #include "headtorch/optim/radam.hpp"
 #include "headtorch/optim/rmsprop.hpp"

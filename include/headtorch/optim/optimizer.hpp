@@ -27,9 +27,17 @@ public:
     virtual double& lr(std::size_t group) = 0;
     /// Momentum or beta1 of a group; null when the optimiser has none.
     virtual double* momentum(std::size_t group) = 0;
+    /// The rate that a group had when the first scheduler was made for it.
+    double initial_lr(std::size_t group) {
+        while (initial_lrs_.size() <= group) initial_lrs_.push_back(lr(initial_lrs_.size()));
+        return initial_lrs_[group];
+    }
 
 protected:
     ~Schedulable() = default;
+
+private:
+    std::vector<double> initial_lrs_;
 };
 
 /// The gradient as it is to be followed: uphill when maximising, with the pull of the L2 penalty.
