@@ -16,5 +16,6 @@ TEST_CASE("products agree with PyTorch", "[ops]") {
         {"dot", [](const auto& in, const Case&) { return dot(in("x"), in("y")); }},
         {"outer", [](const auto& in, const Case&) { return outer(in("x"), in("y")); }},
         {"addmm", [](const auto& in, const Case& c) { return addmm(in("input"), in("x"), in("y"), c.num("beta", 1), c.num("alpha", 1)); }},
-    }, {"einsum"});
+        {"einsum", [](const auto& in, const Case& c) { return einsum(c.str("equation"), in.list("x")); }},
+    });
 }

@@ -9,8 +9,6 @@ using namespace headtorch;
 using namespace headtorch::testing;
 
 TEST_CASE("views and indexing agree with PyTorch", "[ops]") {
-    const std::vector<std::string> rearranging = {"cat",  "cat_long", "stack", "split", "split_sizes", "chunk", "repeat",
-                                                  "tile", "flip",     "roll",  "tril",  "triu",        "one_hot"};
     check_family("shape.txt", {
         {"reshape", [](const auto& in, const Case& c) { return in("x").reshape(c.shape("shape")); }},
         {"flatten", [](const auto& in, const Case& c) { return in("x").flatten(c.integer("start"), c.integer("end")); }},
@@ -36,5 +34,18 @@ TEST_CASE("views and indexing agree with PyTorch", "[ops]") {
         {"take_along_dim", [](const auto& in, const Case& c) { return take_along_dim(in("x"), in.longs("index"), c.integer("dim")); }},
         {"masked_select", [](const auto& in, const Case&) { return masked_select(in("x"), in.bools("mask")); }},
         {"masked_fill", [](const auto& in, const Case& c) { return masked_fill(in("x"), in.bools("mask"), c.num("value")); }},
-    }, rearranging);
+        {"cat", [](const auto& in, const Case& c) { return cat(in.list("x"), c.integer("dim")); }},
+        {"cat_long", [](const auto& in, const Case& c) { return cat({in.longs("x.0"), in.longs("x.1")}, c.integer("dim")); }},
+        {"stack", [](const auto& in, const Case& c) { return stack(in.list("x"), c.integer("dim")); }},
+        {"split", [](const auto& in, const Case& c) { return split(in("x"), c.integer("size"), c.integer("dim")); }},
+        {"split_sizes", [](const auto& in, const Case& c) { return split(in("x"), c.integers("sizes"), c.integer("dim")); }},
+        {"chunk", [](const auto& in, const Case& c) { return chunk(in("x"), c.integer("chunks"), c.integer("dim")); }},
+        {"repeat", [](const auto& in, const Case& c) { return repeat(in("x"), c.shape("times")); }},
+        {"tile", [](const auto& in, const Case& c) { return tile(in("x"), c.shape("times")); }},
+        {"flip", [](const auto& in, const Case& c) { return flip(in("x"), c.dims("dims")); }},
+        {"roll", [](const auto& in, const Case& c) { return c.has("dims") ? roll(in("x"), c.dims("shifts"), c.dims("dims")) : roll(in("x"), c.integer("shifts")); }},
+        {"tril", [](const auto& in, const Case& c) { return tril(in("x"), c.integer("diagonal", 0)); }},
+        {"triu", [](const auto& in, const Case& c) { return triu(in("x"), c.integer("diagonal", 0)); }},
+        {"one_hot", [](const auto& in, const Case& c) { return one_hot(in.longs("x"), c.integer("num_classes", -1)); }},
+    });
 }

@@ -91,13 +91,13 @@ Input<F> input(const Tensor<T, D>& tensor, F gradient) {
                                 "give the first backward {.retain_graph = true}, or compute the loss again"));
 }
 
-/// A recorded op: `Step` is called as step(gradient, sink).
-template <class T, class D, std::size_t N, class Step>
+/// A recorded op: `Step` is called as step(gradient, sink). `Parents` is a std::array, or a std::vector for ops of any number of inputs.
+template <class T, class D, class Parents, class Step>
 class RecordedNode final : public TypedNode<T, D> {
 public:
-    RecordedNode(const char* name, std::array<Ref<Node>, N> parents, Step step)
+    RecordedNode(const char* name, Parents parents, Step step)
         : TypedNode<T, D>(name), parents_(std::move(parents)), step_(std::move(step)) {
-        this->set_parents(parents_.data(), N);
+        this->set_parents(parents_.data(), parents_.size());
     }
     void backward(Ref<TensorImpl> gradient, GradientSink& sink) override {
         if (!step_) throw_freed(this->name());
@@ -108,15 +108,15 @@ public:
 private:
     void destroy() noexcept override { cpu::destroy_pooled(this); }
 
-    std::array<Ref<Node>, N> parents_;
+    Parents parents_;
     std::optional<Step> step_;
 };
 
 /// Sets the node of `output`, a tensor that nobody else holds yet.
-template <class T, class D, std::size_t N, class Step>
-Tensor<T, D> record_step(const char* name, Tensor<T, D> output, std::array<Ref<Node>, N> parents, Step step) {
+template <class T, class D, class Parents, class Step>
+Tensor<T, D> record_step(const char* name, Tensor<T, D> output, Parents parents, Step step) {
     if constexpr (Floating<T>) {  // a view of integers has nothing to record
-        output.get()->node = Ref<GraphNode>::adopt(cpu::make_pooled<RecordedNode<T, D, N, Step>>(name, std::move(parents), std::move(step)));
+        output.get()->node = Ref<GraphNode>::adopt(cpu::make_pooled<RecordedNode<T, D, Parents, Step>>(name, std::move(parents), std::move(step)));
         if (output.get()->base) output.get()->history = output.get()->base->history;
     }
     return output;
