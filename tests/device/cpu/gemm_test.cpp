@@ -111,15 +111,17 @@ TEMPLATE_TEST_CASE("gemm agrees with a plain loop for all small sizes", "[gemm]"
                 for (Layout la : {Layout::row_major, Layout::column_major})
                     for (Layout lb : {Layout::row_major, Layout::column_major})
                         for (Layout lc : {Layout::row_major, Layout::column_major})
-                            for (Accumulate add : {Accumulate::no, Accumulate::yes}) failures += wrong<TestType>(m, n, k, la, lb, lc, add) != 0;
+                            for (Accumulate add : {Accumulate::no, Accumulate::yes})
+                                failures += wrong<TestType>(m, n, k, la, lb, lc, add) != 0;
             INFO("m = " << m << ", n = " << n);
             CHECK(failures == 0);
         }
 }
 
 TEMPLATE_TEST_CASE("gemm agrees with a plain loop for all strides", "[gemm]", float, double, std::int64_t, std::int32_t, std::uint8_t) {
-    const std::int64_t shapes[][3] = {{1, 1, 1},   {1, 40, 33}, {40, 1, 33},  {2, 50, 70}, {50, 3, 70},  {4, 4, 100}, {5, 2, 2},   {32, 64, 2},
-                                      {64, 10, 64}, {33, 65, 1}, {37, 41, 43}, {640, 2, 2}, {2, 640, 2}, {70, 4, 4}, {15, 33, 129}, {29, 70, 20}};
+    const std::int64_t shapes[][3] = {{1, 1, 1},   {1, 40, 33}, {40, 1, 33},   {2, 50, 70}, {50, 3, 70},  {4, 4, 100},
+                                      {5, 2, 2},   {32, 64, 2}, {64, 10, 64},  {33, 65, 1}, {37, 41, 43}, {640, 2, 2},
+                                      {2, 640, 2}, {70, 4, 4},  {15, 33, 129}, {29, 70, 20}};
     for (const auto& [m, n, k] : shapes)
         for (Layout la : layouts)
             for (Layout lb : layouts)
@@ -191,7 +193,8 @@ TEMPLATE_TEST_CASE("gemm of nothing", "[gemm]", float, double, std::int64_t) {
 }
 
 TEMPLATE_TEST_CASE("gemm_batched multiplies each pair", "[gemm]", float, double, std::int32_t) {
-    const std::int64_t shapes[][4] = {{5, 3, 4, 2}, {7, 20, 33, 40}, {300, 16, 16, 16}, {1, 9, 9, 9}, {3, 1, 70, 50}, {0, 2, 2, 2}, {4, 2, 2, 0}};
+    const std::int64_t shapes[][4] = {{5, 3, 4, 2},   {7, 20, 33, 40}, {300, 16, 16, 16}, {1, 9, 9, 9},
+                                      {3, 1, 70, 50}, {0, 2, 2, 2},    {4, 2, 2, 0}};
     for (const auto& [batch, m, n, k] : shapes)
         for (bool one_a : {false, true})
             for (bool one_b : {false, true})
@@ -234,7 +237,8 @@ TEST_CASE("gemm_packed takes operands from functors", "[gemm]") {
     for (std::int64_t i = 0; i < 20; ++i)
         for (std::int64_t j = 0; j < 190; ++j) {
             float sum = 0;
-            for (std::int64_t p = 0; p < 11; ++p) sum += weights[static_cast<std::size_t>(i * 11 + p)] * signal[static_cast<std::size_t>(p + j)];
+            for (std::int64_t p = 0; p < 11; ++p)
+                sum += weights[static_cast<std::size_t>(i * 11 + p)] * signal[static_cast<std::size_t>(p + j)];
             failures += c.ref(i, j) != sum;
         }
     CHECK(failures == 0);

@@ -28,8 +28,8 @@ inline constexpr std::int64_t block_panels = 96;
 
 /// The product of rows [row, row + m) and columns [col, col + n), on this thread.
 template <class T, class PackA, class PackB>
-void gemm_block(std::int64_t row, std::int64_t m, std::int64_t col, std::int64_t n, std::int64_t k, const PackA& pack_a, const PackB& pack_b,
-                MatrixRef<T> c, bool accumulate) {
+HEADTORCH_NOINLINE void gemm_block(std::int64_t row, std::int64_t m, std::int64_t col, std::int64_t n, std::int64_t k, const PackA& pack_a,
+                                   const PackB& pack_b, MatrixRef<T> c, bool accumulate) {
     constexpr std::int64_t cols = tile_cols<T>;
     const std::int64_t depth_step = even_piece(k, block_depth_bytes / static_cast<std::int64_t>(sizeof(T)));
     const std::int64_t row_step = even_piece(m, gemm_block_rows);
@@ -72,9 +72,9 @@ void gemm_block(std::int64_t row, std::int64_t m, std::int64_t col, std::int64_t
 /// c (+)= A B for operands that only their packing functors know: A has m rows, B has n columns, k is theirs in common, all at least 1.
 ///
 /// `pack(first, width, p, depth, out, out_width)` returns a Panel<T> with the elements [first, first + width) of m (or n) and
-/// [p, p + depth) of k: written to `out` (room for depth * out_width) as out[q * out_width + r], or read in place where they lie like that
-/// already. What it writes to r >= width is multiplied but never stored. It is called from several threads, and must not call gemm itself.
-/// A convolution passes the weights as PackMatrix and, as B, a functor that gathers im2col columns: k = (channel, ky, kx), n = output pixel.
+/// [p, p + depth) of k: written to `out` (room for depth * out_width) as out[q * out_width + r], or read where they lie like that.
+/// What it writes to r >= width is multiplied but never stored. It is called from several threads, and must not call gemm itself.
+/// A convolution passes its weights as PackMatrix and, as B, a functor that gathers im2col columns: k = (channel, ky, kx), n = pixel.
 template <class T, class PackA, class PackB>
 void gemm_packed(std::int64_t m, std::int64_t n, std::int64_t k, const PackA& pack_a, const PackB& pack_b, MatrixRef<T> c,
                  Accumulate accumulate) {

@@ -71,7 +71,7 @@ HEADTORCH_ALWAYS_INLINE void store_first(T* to, Vector<T> v, int n, bool accumul
     }
 }
 
-/// The largest tile: `tile_rows` x 2 vectors. It fills the registers (32, or 16 before AVX-512), with room for two vectors of B and one of A.
+/// The largest tile: `tile_rows` x 2 vectors. It fills the registers (32, or 16 before AVX-512), bar two vectors of B and one of A.
 /// Tiles have an even number of rows: half the code, and at most one row in vain.
 inline constexpr int tile_rows = simd_bytes == 64 ? 14 : simd_bytes == 32 ? 6 : 4;
 template <class T>

@@ -27,7 +27,7 @@ public:
     void* reserve(std::size_t bytes) {
         if (bytes > size_ || !reuse_memory) {
             release();
-            data_ = ::operator new(bytes, std::align_val_t{buffer_alignment});
+            data_ = ::operator new (bytes, std::align_val_t{buffer_alignment});
             size_ = bytes;
         }
         return data_;
@@ -35,7 +35,7 @@ public:
 
 private:
     void release() {
-        if (data_ != nullptr) ::operator delete(data_, std::align_val_t{buffer_alignment});
+        if (data_ != nullptr) ::operator delete (data_, std::align_val_t{buffer_alignment});
         data_ = nullptr;
         size_ = 0;
     }
@@ -174,8 +174,8 @@ struct PackMatrix {
     std::int64_t stride, step;
     bool in_place;
 
-    /// The elements [first, first + width) x [p, p + depth). The kernel reads `out_width` of them at each p; those past `width` count for nothing.
-    Panel<T> operator()(std::int64_t first, int width, std::int64_t p, std::int64_t depth, T* out, int out_width) const {
+    /// The elements [first, first + width) x [p, p + depth). The kernel reads `out_width` at each p; those past `width` count for nothing.
+    HEADTORCH_NOINLINE Panel<T> operator()(std::int64_t first, int width, std::int64_t p, std::int64_t depth, T* out, int out_width) const {
         const T* from = data + first * stride + p * step;
         if (stride == 1 && in_place && width == out_width) return {from, step};
         if (width < out_width) std::memset(out, 0, static_cast<std::size_t>(depth * out_width) * sizeof(T));

@@ -68,8 +68,8 @@ void gemm_integer(MatrixRef<const T> a, MatrixRef<const T> b, MatrixRef<T> c, bo
 }
 
 template <class T, int... r>
-HEADTORCH_ALWAYS_INLINE void strip_step(Vector<T> (&sum)[sizeof...(r)], const T* const (&a)[sizeof...(r)], std::int64_t at, const T* b, int cols,
-                                        std::integer_sequence<int, r...>) {
+HEADTORCH_ALWAYS_INLINE void strip_step(Vector<T> (&sum)[sizeof...(r)], const T* const (&a)[sizeof...(r)], std::int64_t at, const T* b,
+                                        int cols, std::integer_sequence<int, r...>) {
     Vector<T> row;
     if constexpr (has_masked_memory<T, lanes<T>>) {
         load_first(row, b, cols);
@@ -111,8 +111,8 @@ void strip_product(std::int64_t depth, const T* a, std::int64_t a_stride, std::i
 
 // Not inlined: g++ would keep the sums in memory.
 template <class T, int rows>
-HEADTORCH_NOINLINE void strip_product_of(std::int64_t depth, const T* a, std::int64_t a_stride, std::int64_t a_step, const T* b, std::int64_t b_step,
-                                         const TileTarget<T>& c) {
+HEADTORCH_NOINLINE void strip_product_of(std::int64_t depth, const T* a, std::int64_t a_stride, std::int64_t a_step, const T* b,
+                                         std::int64_t b_step, const TileTarget<T>& c) {
     strip_product(depth, a, a_stride, a_step, b, b_step, c, std::make_integer_sequence<int, rows>{});
 }
 
@@ -123,35 +123,40 @@ HEADTORCH_ALWAYS_INLINE void for_row_pieces(std::int64_t begin, std::int64_t end
     if constexpr (rows > 1) for_row_pieces<rows / 2>(begin, end, product);
 }
 
-template <class T, int cols, int... r>
-HEADTORCH_ALWAYS_INLINE void narrow_product(std::int64_t depth, const T* a, std::int64_t a_stride, std::int64_t a_step, const T* b,
-                                            MatrixRef<T> c, bool accumulate, std::integer_sequence<int, r...>) {
-    const T* const x[] = {a + r * a_stride...};
-    Four<T> sum[sizeof...(r)] = {}, row;
-    for (std::int64_t p = 0; p < depth; ++p) {
-        load(row, b + 4 * p);
-        ((sum[r] += x[r][p * a_step] * row), ...);
-    }
-    const auto finish = [&](const Four<T>& values, T* to) {
-        if (c.col_stride == 1 && !accumulate) {
-            std::memcpy(to, &values, cols * sizeof(T));
-        } else {
-            for (int j = 0; j < cols; ++j) put(to[j * c.col_stride], values[j], accumulate);
-        }
-    };
-    (finish(sum[r], c.data + r * c.row_stride), ...);
+/// Writes or adds up to four columns of rows that lie in `from` by fours.
+template <class T>
+HEADTORCH_NOINLINE void narrow_store(const T* from, MatrixRef<T> c, bool accumulate) {
+    for (std::int64_t i = 0; i < c.rows; ++i)
+        for (std::int64_t j = 0; j < c.cols; ++j) put(c(i, j), from[4 * i + j], accumulate);
 }
 
 /// C (+)= A B for 1 to 4 columns, which lie in `b` as k rows of four.
+template <class T, int cols, int... r>
+HEADTORCH_ALWAYS_INLINE void narrow_product(MatrixRef<const T> a, const T* b, MatrixRef<T> c, bool accumulate,
+                                            std::integer_sequence<int, r...>) {
+    constexpr std::int64_t at_once = sizeof...(r);
+    for (std::int64_t i = 0; i < c.rows; i += at_once) {
+        const std::int64_t rows = std::min(at_once, c.rows - i);
+        const T* const x[] = {&a(i + std::min<std::int64_t>(r, rows - 1), 0)...};
+        Four<T> sum[at_once], row;
+        ((sum[r] = Four<T>{}), ...);
+        for (std::int64_t p = 0; p < a.cols; ++p) {
+            load(row, b + 4 * p);
+            ((sum[r] += x[r][p * a.col_stride] * row), ...);
+        }
+        if (rows == at_once && c.col_stride == 1 && !accumulate) {
+            (std::memcpy(&c(i + r, 0), &sum[r], cols * sizeof(T)), ...);
+        } else {
+            T values[4 * at_once];
+            (store(values + 4 * r, sum[r]), ...);
+            narrow_store(values, c.block(i, 0, rows, cols), accumulate);
+        }
+    }
+}
+
 template <class T, int cols>
-HEADTORCH_NOINLINE void narrow_rows(MatrixRef<const T> a, const T* b, MatrixRef<T> c, bool accumulate) {
-    std::int64_t i = 0;
-    for (; i + 4 <= c.rows; i += 4)
-        narrow_product<T, cols>(a.cols, &a(i, 0), a.row_stride, a.col_stride, b, c.block(i, 0, 4, cols), accumulate,
-                                std::make_integer_sequence<int, 4>{});
-    for (; i < c.rows; ++i)
-        narrow_product<T, cols>(a.cols, &a(i, 0), a.row_stride, a.col_stride, b, c.block(i, 0, 1, cols), accumulate,
-                                std::make_integer_sequence<int, 1>{});
+HEADTORCH_NOINLINE void narrow_product_of(MatrixRef<const T> a, const T* b, MatrixRef<T> c, bool accumulate) {
+    narrow_product<T, cols>(a, b, c, accumulate, std::make_integer_sequence<int, 8>{});
 }
 
 /// A product with at most four columns, row by row. `room` is for 4 k values. Threads share the rows.
@@ -160,10 +165,10 @@ void gemm_narrow(MatrixRef<const T> a, MatrixRef<const T> b, MatrixRef<T> c, boo
     const std::int64_t m = c.rows, n = c.cols, k = a.cols;
     for (std::int64_t p = 0; p < k; ++p)
         for (std::int64_t j = 0; j < 4; ++j) room[4 * p + j] = j < n ? b(p, j) : T{};
-    constexpr void (*kernels[])(MatrixRef<const T>, const T*, MatrixRef<T>, bool) = {&narrow_rows<T, 1>, &narrow_rows<T, 2>, &narrow_rows<T, 3>,
-                                                                                     &narrow_rows<T, 4>};
+    constexpr void (*products[])(MatrixRef<const T>, const T*, MatrixRef<T>, bool) = {&narrow_product_of<T, 1>, &narrow_product_of<T, 2>,
+                                                                                      &narrow_product_of<T, 3>, &narrow_product_of<T, 4>};
     parallel_for(m, ceil_div(parallel_grain, n * k), [&](std::int64_t begin, std::int64_t end) {
-        kernels[n - 1](a.block(begin, 0, end - begin, k), room, c.block(begin, 0, end - begin, n), accumulate);
+        products[n - 1](a.block(begin, 0, end - begin, k), room, c.block(begin, 0, end - begin, n), accumulate);
     });
 }
 

@@ -94,13 +94,14 @@ void dot_product(std::int64_t depth, const T* x, std::int64_t x_stride, const T*
         T* const to = c.data + first * c.col_stride;
         (dot_store<T, 0>(sum[r], to + r * c.row_stride, c.col_stride, n - first, accumulate), ...);
         if constexpr (cols == 8)
-            if (n > first + 4) (dot_store<T, 4>(sum[r], to + 4 * c.col_stride + r * c.row_stride, c.col_stride, n - first - 4, accumulate), ...);
+            if (n > first + 4)
+                (dot_store<T, 4>(sum[r], to + 4 * c.col_stride + r * c.row_stride, c.col_stride, n - first - 4, accumulate), ...);
     }
 }
 
 template <class T, int rows, int cols>
-HEADTORCH_NOINLINE void dot_product_of(std::int64_t depth, const T* x, std::int64_t x_stride, const T* y, std::int64_t y_stride, std::int64_t n, MatrixRef<T> c,
-                    bool accumulate) {
+HEADTORCH_NOINLINE void dot_product_of(std::int64_t depth, const T* x, std::int64_t x_stride, const T* y, std::int64_t y_stride,
+                                       std::int64_t n, MatrixRef<T> c, bool accumulate) {
     dot_product(depth, x, x_stride, y, y_stride, n, c, accumulate, std::make_integer_sequence<int, rows>{},
                 std::make_integer_sequence<int, cols>{});
 }
@@ -151,8 +152,8 @@ void gemm_dots(MatrixRef<const T> a, MatrixRef<const T> b, MatrixRef<T> c, bool 
 }
 
 template <class T, int... r>
-HEADTORCH_ALWAYS_INLINE void add_rows(const T* const (&row)[sizeof...(r)], const T (&x)[sizeof...(r)], T* y, std::int64_t n, bool accumulate,
-                                      std::integer_sequence<int, r...>) {
+HEADTORCH_ALWAYS_INLINE void add_rows(const T* const (&row)[sizeof...(r)], const T (&x)[sizeof...(r)], T* y, std::int64_t n,
+                                      bool accumulate, std::integer_sequence<int, r...>) {
     std::int64_t j = 0;
     for (; j + lanes<T> <= n; j += lanes<T>) {
         Vector<T> sum{}, b;
@@ -172,7 +173,7 @@ HEADTORCH_ALWAYS_INLINE void add_rows(const T* const (&row)[sizeof...(r)], const
 /// y[j] (+)= sum_r x[r] b[r, j] for a few rows of b.
 template <class T, int... r>
 HEADTORCH_NOINLINE void add_rows_of(const T* x, std::int64_t x_step, const T* b, std::int64_t b_step, T* y, std::int64_t n, bool accumulate,
-                 std::integer_sequence<int, r...> each) {
+                                    std::integer_sequence<int, r...> each) {
     const T* const row[] = {b + r * b_step...};
     const T factor[] = {x[r * x_step]...};
     add_rows<T>(row, factor, y, n, accumulate, each);
@@ -188,11 +189,14 @@ void gemm_vector(MatrixRef<const T> a, MatrixRef<const T> b, MatrixRef<T> c, boo
             const std::int64_t cols = std::min(width, n - j);
             std::int64_t p = 0;
             for (; p + 8 <= k; p += 8)
-                add_rows_of(&a(0, p), a.col_stride, &b(p, j), b.row_stride, &c(0, j), cols, accumulate || p > 0, std::make_integer_sequence<int, 8>{});
+                add_rows_of(&a(0, p), a.col_stride, &b(p, j), b.row_stride, &c(0, j), cols, accumulate || p > 0,
+                            std::make_integer_sequence<int, 8>{});
             for (; p + 2 <= k; p += 2)
-                add_rows_of(&a(0, p), a.col_stride, &b(p, j), b.row_stride, &c(0, j), cols, accumulate || p > 0, std::make_integer_sequence<int, 2>{});
+                add_rows_of(&a(0, p), a.col_stride, &b(p, j), b.row_stride, &c(0, j), cols, accumulate || p > 0,
+                            std::make_integer_sequence<int, 2>{});
             if (p < k)
-                add_rows_of(&a(0, p), a.col_stride, &b(p, j), b.row_stride, &c(0, j), cols, accumulate || p > 0, std::make_integer_sequence<int, 1>{});
+                add_rows_of(&a(0, p), a.col_stride, &b(p, j), b.row_stride, &c(0, j), cols, accumulate || p > 0,
+                            std::make_integer_sequence<int, 1>{});
         }
     });
 }

@@ -20,11 +20,9 @@ struct MatrixRef {
     MatrixRef block(std::int64_t i, std::int64_t j, std::int64_t height, std::int64_t width) const {
         return {data + i * row_stride + j * col_stride, height, width, row_stride, col_stride};
     }
-    operator MatrixRef<const T>() const
-        requires(!std::is_const_v<T>)
-    {
-        return {data, rows, cols, row_stride, col_stride};
-    }
+    template <class U>
+        requires(std::is_same_v<U, const T> && !std::is_const_v<T>)
+    operator MatrixRef<U>() const { return {data, rows, cols, row_stride, col_stride}; }
 };
 
 /// Whether a product replaces the values of its target or is added to them.
