@@ -17,6 +17,7 @@
 #include "headtorch/nn/activation.hpp"
 #include "headtorch/nn/init.hpp"
 #include "headtorch/nn/linear.hpp"
+#include "headtorch/nn/loss.hpp"
 #include "headtorch/nn/module.hpp"
 #include "headtorch/nn/parameter.hpp"
 #include "headtorch/nn/sequential.hpp"
