@@ -149,7 +149,8 @@ TEMPLATE_TEST_CASE("gemm agrees with a plain loop around the block sizes", "[gem
 
 TEMPLATE_TEST_CASE("gemm gives the same bits for any number of threads", "[gemm]", float, double) {
     const int before = get_num_threads();
-    const std::int64_t shapes[][3] = {{200, 210, 700}, {1300, 33, 90}, {40, 3200, 80}, {2, 1500, 1500}, {1, 2100, 2000}, {1700, 3, 1600}};
+    const std::int64_t shapes[][3] = {{200, 210, 700}, {1300, 33, 90},  {40, 3200, 80}, {2, 1500, 1500},
+                                      {1, 2100, 2000}, {1700, 3, 1600}, {70000, 4, 10}, {9000, 20, 30}};
     for (const auto& [m, n, k] : shapes)
         for (Layout la : {Layout::row_major, Layout::column_major})
             for (Layout lb : {Layout::row_major, Layout::column_major}) {
