@@ -88,13 +88,13 @@ TEST_CASE("a reduction does not depend on the number of threads", "[ops]") {
     const auto x = empty<float>({300, 1000});
     x.normal_(0, 1, generator);
     const auto results = [&] {
-        std::vector<std::vector<float>> all;
+        std::vector<std::vector<float>> lists;
         for (const Dims& dims : {Dims{0, 1}, Dims{0}, Dims{1}}) {
-            all.push_back(sum(x, dims).tolist());
-            all.push_back(sum(x.t(), dims).tolist());
-            all.push_back(amax(x, dims).tolist());
+            lists.push_back(sum(x, dims).tolist());
+            lists.push_back(sum(x.t(), dims).tolist());
+            lists.push_back(amax(x, dims).tolist());
         }
-        return all;
+        return lists;
     };
     const int threads = get_num_threads();
     set_num_threads(1);
