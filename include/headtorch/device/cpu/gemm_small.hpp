@@ -130,10 +130,15 @@ HEADTORCH_NOINLINE void narrow_store(const T* from, MatrixRef<T> c, bool accumul
         for (std::int64_t j = 0; j < c.cols; ++j) put(c(i, j), from[4 * i + j], accumulate);
 }
 
+template <class T, std::size_t cols, int... r>
+HEADTORCH_ALWAYS_INLINE void narrow_copy(const Four<T> (&sum)[sizeof...(r)], T* to, std::int64_t step) {
+    (std::memcpy(to + r * step, &sum[r], cols * sizeof(T)), ...);
+}
+
 /// C (+)= A B for 1 to 4 columns, which lie in `b` as k rows of four.
-template <class T, int cols, int... r>
-HEADTORCH_ALWAYS_INLINE void narrow_product(MatrixRef<const T> a, const T* b, MatrixRef<T> c, bool accumulate,
-                                            std::integer_sequence<int, r...>) {
+template <class T, int... r>
+HEADTORCH_NOINLINE void narrow_product(MatrixRef<const T> a, const T* b, MatrixRef<T> c, bool accumulate,
+                                       std::integer_sequence<int, r...>) {
     constexpr std::int64_t at_once = sizeof...(r);
     for (std::int64_t i = 0; i < c.rows; i += at_once) {
         const std::int64_t rows = std::min(at_once, c.rows - i);
@@ -144,19 +149,20 @@ HEADTORCH_ALWAYS_INLINE void narrow_product(MatrixRef<const T> a, const T* b, Ma
             load(row, b + 4 * p);
             ((sum[r] += x[r][p * a.col_stride] * row), ...);
         }
-        if (rows == at_once && c.col_stride == 1 && !accumulate) {
-            (std::memcpy(&c(i + r, 0), &sum[r], cols * sizeof(T)), ...);
-        } else {
+        if (rows < at_once || c.col_stride != 1 || accumulate) {
             T values[4 * at_once];
             (store(values + 4 * r, sum[r]), ...);
-            narrow_store(values, c.block(i, 0, rows, cols), accumulate);
+            narrow_store(values, c.block(i, 0, rows, c.cols), accumulate);
+        } else if (c.cols == 1) {
+            narrow_copy<T, 1, r...>(sum, &c(i, 0), c.row_stride);
+        } else if (c.cols == 2) {
+            narrow_copy<T, 2, r...>(sum, &c(i, 0), c.row_stride);
+        } else if (c.cols == 3) {
+            narrow_copy<T, 3, r...>(sum, &c(i, 0), c.row_stride);
+        } else {
+            narrow_copy<T, 4, r...>(sum, &c(i, 0), c.row_stride);
         }
     }
-}
-
-template <class T, int cols>
-HEADTORCH_NOINLINE void narrow_product_of(MatrixRef<const T> a, const T* b, MatrixRef<T> c, bool accumulate) {
-    narrow_product<T, cols>(a, b, c, accumulate, std::make_integer_sequence<int, 8>{});
 }
 
 /// A product with at most four columns, row by row. `room` is for 4 k values. Threads share the rows.
@@ -165,10 +171,9 @@ void gemm_narrow(MatrixRef<const T> a, MatrixRef<const T> b, MatrixRef<T> c, boo
     const std::int64_t m = c.rows, n = c.cols, k = a.cols;
     for (std::int64_t p = 0; p < k; ++p)
         for (std::int64_t j = 0; j < 4; ++j) room[4 * p + j] = j < n ? b(p, j) : T{};
-    constexpr void (*products[])(MatrixRef<const T>, const T*, MatrixRef<T>, bool) = {&narrow_product_of<T, 1>, &narrow_product_of<T, 2>,
-                                                                                      &narrow_product_of<T, 3>, &narrow_product_of<T, 4>};
     parallel_for(m, ceil_div(parallel_grain, n * k), [&](std::int64_t begin, std::int64_t end) {
-        products[n - 1](a.block(begin, 0, end - begin, k), room, c.block(begin, 0, end - begin, n), accumulate);
+        narrow_product(a.block(begin, 0, end - begin, k), room, c.block(begin, 0, end - begin, n), accumulate,
+                       std::make_integer_sequence<int, 8>{});
     });
 }
 
