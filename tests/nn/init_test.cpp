@@ -20,7 +20,8 @@ void check_near(const Tensor<T>& x, const std::vector<double>& expected) {
     const std::vector<T> values = x.tolist();
     REQUIRE(values.size() == expected.size());
     const double margin = std::is_same_v<T, float> ? 2e-6 : 1e-8;
-    for (std::size_t i = 0; i < values.size(); ++i) CHECK(static_cast<double>(values[i]) == Approx(expected[i]).epsilon(margin).margin(margin));
+    for (std::size_t i = 0; i < values.size(); ++i)
+        CHECK(static_cast<double>(values[i]) == Approx(expected[i]).epsilon(margin).margin(margin));
 }
 
 }  // namespace
@@ -31,8 +32,10 @@ TEST_CASE("random initialisation gives PyTorch's numbers", "[nn]") {
     check_near(init::xavier_uniform_(w, 2), {1.6750201, 1.81845629, -0.513265312, 2.01257658, -0.480031908, 0.44210127});
     check_near(init::xavier_normal_(w), {0.731197476, 0.250756383, -1.5596714, 0.22912991, 0.238150582, -0.114353523});
     check_near(init::kaiming_uniform_(w), {-0.660211325, 0.360480636, -0.651579976, -0.165848851, -0.574394584, 0.938148201});
-    check_near(init::kaiming_uniform_(w, {.a = 0.1, .mode = init::fan_out}), {-1.36044395, -0.794530571, -0.486660153, -1.03626597, 0.162665054, -1.70222044});
-    check_near(init::kaiming_normal_(w, {.nonlinearity = "relu"}), {-0.266754687, -0.227646291, -0.344550163, -1.08783805, -0.297149479, 0.123567037});
+    check_near(init::kaiming_uniform_(w, {.a = 0.1, .mode = init::fan_out}),
+               {-1.36044395, -0.794530571, -0.486660153, -1.03626597, 0.162665054, -1.70222044});
+    check_near(init::kaiming_normal_(w, {.nonlinearity = "relu"}),
+               {-0.266754687, -0.227646291, -0.344550163, -1.08783805, -0.297149479, 0.123567037});
     check_near(init::uniform_(w, -1, 3), {1.8417151, 2.78564429, 2.15611911, 0.125654936, 2.15452933, 1.35785246});
     check_near(init::normal_(w, 1, 2), {1.56303918, 1.1123271, 2.04543209, 0.523286283, 0.900193334, 2.05267382});
     check_near(init::trunc_normal_(w), {-0.00849882327, 0.72906059, 0.133141965, 0.863977671, -1.01567471, -0.888748527});

@@ -16,16 +16,19 @@ template <class T>
 void check_near(const Tensor<T>& x, const std::vector<double>& expected) {
     const std::vector<T> values = x.tolist();
     REQUIRE(values.size() == expected.size());
-    for (std::size_t i = 0; i < values.size(); ++i) CHECK(static_cast<double>(values[i]) == Approx(expected[i]).epsilon(std::is_same_v<T, float> ? 1e-6 : 1e-8));
+    for (std::size_t i = 0; i < values.size(); ++i)
+        CHECK(static_cast<double>(values[i]) == Approx(expected[i]).epsilon(std::is_same_v<T, float> ? 1e-6 : 1e-8));
 }
 
 }  // namespace
 
 TEST_CASE("linear and bilinear agree with PyTorch", "[nn]") {
-    check_family("linear.txt", {
-        {"linear", [](const auto& in, const Case&) { return linear(in("x"), in("weight"), in.optional("bias")); }},
-        {"bilinear", [](const auto& in, const Case&) { return nn::bilinear(in("x"), in("y"), in("weight"), in.optional("bias")); }},
-    });
+    check_family(
+        "linear.txt",
+        {
+            {"linear", [](const auto& in, const Case&) { return linear(in("x"), in("weight"), in.optional("bias")); }},
+            {"bilinear", [](const auto& in, const Case&) { return nn::bilinear(in("x"), in("y"), in("weight"), in.optional("bias")); }},
+        });
 }
 
 TEST_CASE("the same seed gives PyTorch's weights", "[nn]") {
@@ -39,8 +42,8 @@ TEST_CASE("the same seed gives PyTorch's weights", "[nn]") {
     check_near<double>(twice.bias, {0.525660908, 0.495080837});
     manual_seed(42);
     nn::Bilinear<> bilinear(2, 3, 2);
-    check_near<float>(bilinear.weight, {0.540610373, 0.586904228, -0.165655658, 0.649556279, -0.154929623, 0.142687559, -0.344258487, 0.41527155,
-                                        0.623344958, -0.518753409, 0.614614487, 0.132341608});
+    check_near<float>(bilinear.weight, {0.540610373, 0.586904228, -0.165655658, 0.649556279, -0.154929623, 0.142687559, -0.344258487,
+                                        0.41527155, 0.623344958, -0.518753409, 0.614614487, 0.132341608});
     check_near<float>(bilinear.bias, {0.52241677, 0.095763877});
     const auto y = bilinear(tensor({{1, 2}, {3, -1}}), tensor({{1, 0, 2}, {-1, 1, 0.5}}));
     check_near(y, {2.60157871, 0.490054786, 1.14595687, 2.10983276});
@@ -60,7 +63,8 @@ TEST_CASE("a linear layer has options, sizes and an optional bias", "[nn]") {
     CHECK(named(ones({4})).shape() == Shape{2});
     CHECK(named(ones({0, 4})).shape() == Shape{0, 2});
     CHECK(nn::Linear<>(0, 2)(ones({3, 0})).shape() == Shape{3, 2});
-    CHECK(nn::Bilinear<>({.in1_features = 2, .in2_features = 3, .out_features = 4, .bias = false})(ones({5, 6, 2}), ones({5, 6, 3})).shape() == Shape{5, 6, 4});
+    CHECK(nn::Bilinear<>({.in1_features = 2, .in2_features = 3, .out_features = 4, .bias = false})(ones({5, 6, 2}), ones({5, 6, 3}))
+              .shape() == Shape{5, 6, 4});
     CHECK_THROWS_WITH(named(ones({3, 5})), contains("linear: ") && contains("4") && contains("[3, 5]"));
     CHECK_THROWS_AS(nn::Linear<>(-1, 2), ValueError);
     CHECK_THROWS_AS(nn::Linear<>(1, -2), ValueError);

@@ -49,13 +49,20 @@ struct Faulty : nn::Module<Faulty> {
     Tensor<> forward(const Tensor<>& x) {
         const Tensor<> wrong = ones({1, 7});
         switch (way) {
-            case 0: return first(wrong);
-            case 1: return first.lin(wrong);
-            case 2: return blocks[1](wrong);
-            case 3: return seq(x);
-            case 4: throw ShapeError("mine: no");
-            case 5: return stranger(wrong);
-            default: throw 5;
+            case 0:
+                return first(wrong);
+            case 1:
+                return first.lin(wrong);
+            case 2:
+                return blocks[1](wrong);
+            case 3:
+                return seq(x);
+            case 4:
+                throw ShapeError("mine: no");
+            case 5:
+                return stranger(wrong);
+            default:
+                throw 5;
         }
     }
     static Tensor<> stranger(const Tensor<>& x) { return Inner()(x); }
@@ -79,9 +86,27 @@ TEST_CASE("parameters come in PyTorch's order, with PyTorch's names", "[nn]") {
     const LeNet5 net;
     Names names;
     for (const auto& [name, parameter] : net.named_parameters()) names.push_back(name);
-    CHECK(names == Names{"w",           "fc1.weight",     "fc1.bias",     "blocks.0.scale", "blocks.0.lin.weight", "blocks.0.lin.bias", "blocks.1.scale",
-                         "blocks.1.lin.weight", "blocks.1.lin.bias", "heads.0.weight", "heads.0.bias",   "heads.1.weight",      "heads.1.bias",      "heads.2.weight",
-                         "heads.2.bias", "by_name.a.weight", "by_name.a.bias", "ps.0", "ps.1", "p1.0", "seq.1.weight"});
+    CHECK(names == Names{"w",
+                         "fc1.weight",
+                         "fc1.bias",
+                         "blocks.0.scale",
+                         "blocks.0.lin.weight",
+                         "blocks.0.lin.bias",
+                         "blocks.1.scale",
+                         "blocks.1.lin.weight",
+                         "blocks.1.lin.bias",
+                         "heads.0.weight",
+                         "heads.0.bias",
+                         "heads.1.weight",
+                         "heads.1.bias",
+                         "heads.2.weight",
+                         "heads.2.bias",
+                         "by_name.a.weight",
+                         "by_name.a.bias",
+                         "ps.0",
+                         "ps.1",
+                         "p1.0",
+                         "seq.1.weight"});
     CHECK(net.parameters().size() == names.size());
     CHECK(net.parameters()[1].is_same(net.fc1.weight));
     CHECK(net.named_buffers().size() == 1);
@@ -90,8 +115,9 @@ TEST_CASE("parameters come in PyTorch's order, with PyTorch's names", "[nn]") {
     CHECK(net.num_parameters() == 2 + 9 + 2 * 7 + 4 + 4 + 8 + 2 + 6 + 1 + 2 + 3);
     Names modules;
     for (const auto& [name, module] : net.named_modules()) modules.push_back(name);
-    CHECK(modules == Names{"", "fc1", "blocks", "blocks.0", "blocks.0.lin", "blocks.1", "blocks.1.lin", "heads", "heads.0", "heads.1", "heads.2", "by_name",
-                           "by_name.a", "by_name.b", "ps", "p1", "seq", "seq.0", "seq.1", "empty"});
+    CHECK(modules == Names{"",      "fc1",     "blocks",  "blocks.0", "blocks.0.lin", "blocks.1",  "blocks.1.lin",
+                           "heads", "heads.0", "heads.1", "heads.2",  "by_name",      "by_name.a", "by_name.b",
+                           "ps",    "p1",      "seq",     "seq.0",    "seq.1",        "empty"});
     CHECK(net.named_children().size() == 8);
 }
 

@@ -142,10 +142,9 @@ TEST_CASE("containers of modules are entered", "[nn]") {
     Containers module;
     module.pointers.push_back(nullptr);
     module.pointers.push_back(std::make_unique<Leaf>());
-    CHECK(parameter_names(module) ==
-          Names{"vector.0.w", "vector.1.w", "array.0.w", "array.1.w", "list.0.w", "map.a.w", "map.b.w", "optional.w", "unique.w", "shared.w",
-                "tuple.0.w", "tuple.2.w", "pair.1.w", "nested.0.0.w", "nested.0.1.w", "pointers.1.w", "parameters_of_mine.0",
-                "parameters_of_mine.1", "one.0"});
+    CHECK(parameter_names(module) == Names{"vector.0.w", "vector.1.w", "array.0.w", "array.1.w", "list.0.w", "map.a.w", "map.b.w",
+                                           "optional.w", "unique.w", "shared.w", "tuple.0.w", "tuple.2.w", "pair.1.w", "nested.0.0.w",
+                                           "nested.0.1.w", "pointers.1.w", "parameters_of_mine.0", "parameters_of_mine.1", "one.0"});
 }
 
 TEST_CASE("a class that is no aggregate lists its members", "[nn]") {

@@ -139,8 +139,8 @@ TEST_CASE("lists and dictionaries of modules", "[nn]") {
     Net net;
     const Net best = net;
     CHECK(net(ones({4, 2})).shape() == Shape{4, 3});
-    CHECK(net.state_dict().keys() == Names{"layers.0.weight", "layers.0.bias", "layers.1.weight", "layers.1.bias", "heads.size.weight", "heads.size.bias",
-                                           "heads.kind.weight", "heads.kind.bias"});
+    CHECK(net.state_dict().keys() == Names{"layers.0.weight", "layers.0.bias", "layers.1.weight", "layers.1.bias", "heads.size.weight",
+                                           "heads.size.bias", "heads.kind.weight", "heads.kind.bias"});
     CHECK(net.to_string() ==
           "Net(\n  (layers): ModuleList(\n    (0-1): 2 x Linear(in_features=2, out_features=2, bias=True)\n    (2): Identity()\n  )\n"
           "  (heads): ModuleDict(\n    (size): Linear(in_features=2, out_features=1, bias=True)\n"

@@ -7,22 +7,29 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <cstdlib>
+#include <string>
 #include <string_view>
+#include <tuple>
 #include <utility>
 
 #include "headtorch/nn/members.hpp"
 
 namespace headtorch::nn::detail {
 
-/// Stands for a value of any type. Never defined: the compiler only asks whether it would convert.
+/// Stands for a value of any type. Never called: the compiler only asks whether it would convert.
 struct Anything {
     template <class T>
-    operator T() const;
+    operator T() const {
+        std::abort();
+    }
 };
 /// For what Anything is ambiguous with, such as a class with a constructor template that takes any value.
 struct AnyTemplate {
     template <template <class...> class W, class... A>
-    operator W<A...>() const;
+    operator W<A...>() const {
+        std::abort();
+    }
 };
 
 /// The I-th initialiser: bit I of the mask chooses AnyTemplate.
@@ -92,7 +99,8 @@ consteval std::size_t count_members() {
     constexpr bool arrays = []<std::size_t... I>(std::index_sequence<I...>) {
         return (is_array<X, I, sizeof...(I), members.mask> || ...);
     }(std::make_index_sequence<members.count>());
-    static_assert(!arrays, "headtorch: a module with a C array as a member cannot be read: use std::array, or list the members in fields()");
+    static_assert(!arrays,
+                  "headtorch: a module with a C array as a member cannot be read: use std::array, or list the members in fields()");
     return members.count;
 }
 
@@ -145,7 +153,10 @@ consteval std::string_view cut_class_name(std::string_view printed) {
     int depth = 0;
     for (std::size_t i = begin; i < printed.size() - 1; ++i) {
         const char c = printed[i];
-        if (depth == 0 && c == ':') begin = i + 1, end = std::string_view::npos;
+        if (depth == 0 && c == ':') {
+            begin = i + 1;
+            end = std::string_view::npos;
+        }
         if (c == '<' || c == '(') {
             if (depth == 0 && end == std::string_view::npos) end = i;
             ++depth;

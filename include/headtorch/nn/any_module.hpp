@@ -81,8 +81,8 @@ private:
         Tensor<T, D> forward(const Tensor<T, D>& input) override {
             if constexpr (detail::IsModule<M>)
                 static_assert(requires { { module.forward(input) } -> std::convertible_to<Tensor<T, D>>; },
-                              "headtorch: a layer in nn::Sequential<T, D> or nn::AnyModule<T, D> has forward(Tensor<T, D>) -> Tensor<T, D>: "
-                              "give all of them the same T and D, as in nn::Sequential<double>(nn::Linear<double>(2, 3))");
+                              "headtorch: a layer in nn::Sequential<T, D> or nn::AnyModule<T, D> has forward(Tensor<T, D>) -> "
+                              "Tensor<T, D>: give all of them the same T and D, as in nn::Sequential<double>(nn::Linear<double>(2, 3))");
             return module(input);
         }
         std::unique_ptr<Concept> clone() const override {

@@ -42,15 +42,18 @@ inline Fans calculate_fan_in_and_fan_out(const Shape& shape) {
     return {shape[1] * field, shape[0] * field};
 }
 
-/// The recommended gain of a nonlinearity; `param` is the negative slope of leaky_relu (0.01 unless given). Throws ValueError on an unknown name.
+/// The recommended gain of a nonlinearity; `param` is the negative slope of leaky_relu (0.01 unless given). Throws ValueError on an
+/// unknown name.
 inline double calculate_gain(std::string_view nonlinearity, double param = 0.01) {
     if (nonlinearity == "tanh") return 5.0 / 3;
     if (nonlinearity == "relu") return std::sqrt(2.0);
     if (nonlinearity == "leaky_relu") return std::sqrt(2.0 / (1 + param * param));
     if (nonlinearity == "selu") return 3.0 / 4;
-    for (const std::string_view name : {"linear", "sigmoid", "conv1d", "conv2d", "conv3d", "conv_transpose1d", "conv_transpose2d", "conv_transpose3d"})
+    for (const std::string_view name :
+         {"linear", "sigmoid", "conv1d", "conv2d", "conv3d", "conv_transpose1d", "conv_transpose2d", "conv_transpose3d"})
         if (nonlinearity == name) return 1;
-    throw ValueError(message("init: unknown nonlinearity \"", nonlinearity, "\"; known are linear, sigmoid, tanh, relu, leaky_relu, selu and the convolutions"));
+    throw ValueError(message("init: unknown nonlinearity \"", nonlinearity,
+                             "\"; known are linear, sigmoid, tanh, relu, leaky_relu, selu and the convolutions"));
 }
 
 namespace detail {
@@ -121,12 +124,13 @@ const Tensor<T, D>& eye_(const Tensor<T, D>& tensor) {
     return detail::write(tensor, eye<T>(tensor.size(0), tensor.size(1)));
 }
 
-/// Normal, cut off outside [a, b]: what falls outside is drawn again, from the normal distribution where most of it lies inside, else evenly
-/// from [a, b] and kept in proportion to the density. What no draw of a thousand hits becomes the likeliest value of the interval.
+/// Normal, cut off outside [a, b]: what falls outside is drawn again, from the normal distribution where most of it lies inside, else
+/// evenly from [a, b] and kept in proportion to the density. What no draw of a thousand hits becomes the likeliest value of the interval.
 template <Floating T, class D>
 const Tensor<T, D>& trunc_normal_(const Tensor<T, D>& tensor, double mean = 0, double std = 1, double a = -2, double b = 2,
                                   Generator& generator = default_generator()) {
-    if (!(a < b) || !(std > 0)) throw ValueError(message("trunc_normal_: needs a < b and std > 0, got a = ", a, ", b = ", b, ", std = ", std));
+    if (!(a < b) || !(std > 0))
+        throw ValueError(message("trunc_normal_: needs a < b and std > 0, got a = ", a, ", b = ", b, ", std = ", std));
     const auto below = [&](double x) { return (1 + std::erf((x - mean) / std / std::numbers::sqrt2)) / 2; };
     const bool mostly_inside = below(b) - below(a) > 0.3;
     const double mode = std::clamp(mean, a, b), log_peak = -0.5 * ((mode - mean) / std) * ((mode - mean) / std);
@@ -207,7 +211,8 @@ template <Floating T, class D>
 const Tensor<T, D>& dirac_(const Tensor<T, D>& tensor, std::int64_t groups = 1) {
     const Shape& shape = tensor.shape();
     if (shape.rank() < 3 || shape.rank() > 5) throw ShapeError(message("dirac_: needs three to five dimensions, got ", shape));
-    if (groups < 1 || shape[0] % groups != 0) throw ValueError(message("dirac_: ", shape[0], " output channels do not divide into ", groups, " groups"));
+    if (groups < 1 || shape[0] % groups != 0)
+        throw ValueError(message("dirac_: ", shape[0], " output channels do not divide into ", groups, " groups"));
     const auto values = zeros<T, Cpu>(shape);
     std::int64_t centre = 0;
     for (int d = 2; d < shape.rank(); ++d) centre += shape[d] / 2 * values.strides()[d];

@@ -69,9 +69,10 @@ Tensor<T, D> bilinear(const Tensor<T, D>& x1, const Tensor<T, D>& x2, const Tens
     if (fits) shape[shape.rank() - 1] = other[other.rank() - 1] = out;
     fits = fits && shape == other;
     if (!fits)
-        throw ShapeError(message("bilinear: needs inputs [..., ", in1, "] and [..., ", in2, "] of equal leading dimensions, as the weight of shape ",
+        throw ShapeError(message("bilinear: needs inputs [..., ", in1, "] and [..., ", in2, "] with equal leading sizes, as the weight of ",
                                  weight.shape(), " says; got ", x1.shape(), " and ", x2.shape()));
-    if (bias.defined() && !(bias.shape() == Shape{out})) throw ShapeError(message("bilinear: the bias has ", out, " elements, got ", bias.shape()));
+    if (bias.defined() && !(bias.shape() == Shape{out}))
+        throw ShapeError(message("bilinear: the bias has ", out, " elements, got ", bias.shape()));
     const std::int64_t rows = x1.numel() / std::max<std::int64_t>(1, in1);
     // t[n, k, j] = sum_i x1[n, i] W[k, i, j], then y[n, k] = sum_j t[n, k, j] x2[n, j]
     const Tensor<T, D> t = mm(x1.reshape({rows, in1}), weight.transpose(0, 1).reshape({in1, out * in2})).reshape({rows, out, in2});

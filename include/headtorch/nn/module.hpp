@@ -14,8 +14,8 @@
 /// `auto fields() { return nn::fields("fc1", fc1, "fc2", fc2); }`. Plain tensors, numbers and the like are no state.
 /// A module that behaves differently in training has a member `bool training = true;`, which train() and eval() set.
 /// A module is a value: `auto best = net;` copies all of it, `net = best;` writes the values into net's own parameters. Containers of the
-/// standard library keep their own rules: std::map makes its elements anew, and so does std::vector when a temporary (`net = Net();`) or one
-/// of another size is assigned; nn::ModuleList and nn::ModuleDict write values always.
+/// standard library keep their own rules: std::map makes its elements anew, and so does std::vector when a temporary (`net = Net();`) or
+/// one of another size is assigned; nn::ModuleList and nn::ModuleDict write values always.
 
 #include <string>
 #include <type_traits>
@@ -81,7 +81,9 @@ struct Module {
     auto named_parameters() const {
         return collect<T, D>();
     }
-    std::vector<std::pair<std::string, AnyTensorHandle>> named_buffers() const { return detail::named_tensors(module_ref(), TensorKind::buffer); }
+    std::vector<std::pair<std::string, AnyTensorHandle>> named_buffers() const {
+        return detail::named_tensors(module_ref(), TensorKind::buffer);
+    }
     std::vector<AnyTensorHandle> buffers() const {
         std::vector<AnyTensorHandle> handles;
         for (auto& [name, tensor] : named_buffers()) handles.push_back(std::move(tensor));
@@ -125,7 +127,9 @@ struct Module {
     /// Parameters and buffers by name. They share storage with the module: clone() the dictionary to keep a snapshot.
     StateDict state_dict() const {
         StateDict dict;
-        detail::walk_state(module_ref(), [&](const std::string& name, TensorKind, const AnyTensorHandle& tensor) { dict.set(name, tensor.detach()); });
+        detail::walk_state(module_ref(), [&](const std::string& name, TensorKind, const AnyTensorHandle& tensor) {
+            dict.append(name, tensor.detach());
+        });
         return dict;
     }
     /// Writes the values of a dictionary into the module. Throws ValueError, with all that is missing, unexpected, or of another shape or
@@ -167,8 +171,8 @@ private:
         } else {
             using Found = detail::ParameterTensor<Derived>;
             static_assert(!std::is_same_v<Found, detail::MixedParameters>,
-                          "headtorch: parameters: this module's parameters are of different element types or devices: ask for one kind at a "
-                          "time, as in net.parameters<double>()");
+                          "headtorch: parameters: this module's parameters are of different element types or devices: ask for one kind "
+                          "at a time, as in net.parameters<double>()");
             if constexpr (AnyTensor<Found>)
                 return Found();
             else

@@ -4,6 +4,8 @@
 
 /// What is done with a tree of modules, whatever their types: walking, loading a state, printing, and naming where an error arose.
 
+#include <algorithm>
+#include <concepts>
 #include <cstddef>
 #include <string>
 #include <string_view>
@@ -181,7 +183,8 @@ inline std::string print_module(ModuleRef module) {
     std::string extra = module.type().extra_repr ? module.type().extra_repr(module.address()) : "";
     if (module.type().list == ModuleType::List::parameters)
         for_each_tensor_of(module, [&](std::string_view name, TensorKind, const AnyTensorHandle& tensor) {
-            extra += message(extra.empty() ? "" : "\n", "  (", name, "): Parameter containing: [torch.", headtorch::name(tensor.dtype()), " of size ");
+            extra += message(extra.empty() ? "" : "\n", "  (", name, "): Parameter containing: [torch.");
+            extra += message(headtorch::name(tensor.dtype()), " of size ");
             for (int d = 0; d < tensor.shape().rank(); ++d) extra += message(d ? "x" : "", tensor.shape()[d]);
             extra += "]";
         });

@@ -21,7 +21,8 @@ namespace detail {
 
 [[noreturn]] inline void throw_other_shape(std::string_view what, const TensorImpl& to, const TensorImpl* from) {
     if (!from) throw ValueError(message(what, ": an undefined one cannot be written into one of shape ", to.shape));
-    throw ShapeError(message(what, ": values of shape ", from->shape, " do not fit into ", to.shape, "; assignment keeps the storage, so shapes must agree"));
+    throw ShapeError(message(what, ": values of shape ", from->shape, " do not fit into ", to.shape,
+                             "; assignment keeps the storage, so shapes must agree"));
 }
 
 /// The values in storage of their own, off the tape.

@@ -161,8 +161,8 @@ consteval bool holds_state() {
         return tuple_has_state<X>;
     } else {
         static_assert(!tuple_has_state<X>,
-                      "headtorch: modules in a container of this kind would not be found: use std::vector, std::array, std::map, std::optional, "
-                      "std::unique_ptr, nn::AnyModule or nn::Sequential, or visit them in fields()");
+                      "headtorch: modules in a container of this kind would not be found: use std::vector, std::array, std::map, "
+                      "std::optional, std::unique_ptr, nn::AnyModule or nn::Sequential, or visit them in fields()");
         return false;
     }
 }
@@ -292,7 +292,8 @@ ModuleRef ref_of(X& module) {
 
 /// Of a function that stands for a module: it has no members.
 template <class F>
-inline constexpr ModuleType function_type = {std::is_class_v<F> ? class_name<F> : "Function", [](void*, MemberVisitor&) {}, nullptr, nullptr};
+inline constexpr ModuleType function_type = {std::is_class_v<F> ? class_name<F> : "Function", [](void*, MemberVisitor&) {}, nullptr,
+                                                  nullptr};
 
 // --- the type of a module's parameters, at compile time -------------------------------------------------------------------
 
@@ -300,7 +301,8 @@ struct NoParameters {};
 struct MixedParameters {};
 
 template <class A, class B>
-using Join = std::conditional_t<std::is_same_v<A, NoParameters>, B, std::conditional_t<std::is_same_v<A, B> || std::is_same_v<B, NoParameters>, A, MixedParameters>>;
+using Join = std::conditional_t<std::is_same_v<A, NoParameters>, B,
+                                std::conditional_t<std::is_same_v<A, B> || std::is_same_v<B, NoParameters>, A, MixedParameters>>;
 
 template <class... X>
 struct JoinAll {

@@ -106,7 +106,8 @@ private:
     template <class M>
     M& cast(std::size_t i) const {
         if (M* module = children_[i].template as<M>()) return *module;
-        throw ValueError(message("modules: child \"", names_[i], "\" is a ", children_[i].module_ref().name(), ", not a ", detail::class_name<M>));
+        const std::string_view name = children_[i].module_ref().name();
+        throw ValueError(message("modules: child \"", names_[i], "\" is a ", name, ", not a ", detail::class_name<M>));
     }
 
     std::vector<Child> children_;

@@ -27,7 +27,8 @@ struct TensorType {
 template <class T, class D>
 void write_untyped(const Ref<TensorImpl>& to, const Ref<TensorImpl>& from) {
     if constexpr (!std::same_as<D, Cpu>)
-        if (from->device == DeviceKind::cpu) return write_values<T, D>("load_state_dict", Tensor<T, D>(to), Tensor<T>(from).template to<D>());
+        if (from->device == DeviceKind::cpu)
+            return write_values<T, D>("load_state_dict", Tensor<T, D>(to), Tensor<T>(from).template to<D>());
     write_values<T, D>("load_state_dict", Tensor<T, D>(to), Tensor<T, D>(from));
 }
 
@@ -89,7 +90,8 @@ private:
     }
     [[noreturn]] void throw_other_type(Dtype dtype, DeviceKind device) const {
         if (!impl_) throw ValueError("tensor: this handle is undefined");
-        throw ValueError(message("tensor: this is a tensor of ", name(impl_->dtype), " on ", name(impl_->device), ", not of ", name(dtype), " on ", name(device)));
+        throw ValueError(message("tensor: this is a tensor of ", name(impl_->dtype), " on ", name(impl_->device), ", not of ", name(dtype),
+                                 " on ", name(device)));
     }
 
     Ref<TensorImpl> impl_;
@@ -114,6 +116,8 @@ public:
         else
             entries_.emplace_back(name, std::move(tensor));
     }
+    /// Adds an entry whose name is known to be new.
+    void append(std::string name, AnyTensorHandle tensor) { entries_.emplace_back(std::move(name), std::move(tensor)); }
     bool erase(std::string_view name) {
         return std::erase_if(entries_, [&](const value_type& entry) { return entry.first == name; }) > 0;
     }
