@@ -4,6 +4,7 @@
 #include "examples/common/cli.hpp"
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <charconv>
 #include <cstdio>
 #include <cstdlib>
@@ -23,6 +24,13 @@ std::string one_line(std::string text) {
     while (!text.empty() && (text.back() == '\n' || text.back() == ' ')) text.pop_back();
     for (char& c : text)
         if (c == '\n' || c == '\r') c = ' ';
+    return text;
+}
+
+/// "a, b or c"
+std::string listed(const std::vector<std::string>& values) {
+    std::string text;
+    for (std::size_t i = 0; i < values.size(); ++i) text += (i == 0 ? "" : i + 1 < values.size() ? ", " : " or ") + values[i];
     return text;
 }
 
@@ -60,14 +68,15 @@ void fail(const Options& options, const std::string& text) {
     std::exit(2);
 }
 
-Options parse(int argc, const char* const* argv, const std::string& name, const std::string& description, Options defaults) {
+Options parse(int argc, const char* const* argv, const std::string& name, const std::string& description, Options defaults,
+              const std::vector<Choice>& choices) {
     Options options = std::move(defaults);
     options.name = name;
     program_name = name;
     std::set_terminate(report_and_exit);
 
     std::string seed = std::to_string(options.seed);
-    std::string epochs = std::to_string(options.epochs);
+    std::string epochs = options.epochs > 0 ? std::to_string(options.epochs) : "";
     std::string threads = std::to_string(options.threads);
     std::string out = options.out.string();
     std::string data = options.data.string();
@@ -82,6 +91,8 @@ Options parse(int argc, const char* const* argv, const std::string& name, const 
     app.add_option("--out", out, "Directory for the pictures; made if need be")->type_name("DIR")->capture_default_str();
     app.add_option("--data", data, "Directory of the data set, for examples that read one")->type_name("DIR");
     app.add_flag("--no-plots", no_plots, "Draw no pictures");
+    for (const Choice& choice : choices)
+        app.add_option(choice.flag, *choice.value, choice.help + ": " + listed(choice.values))->type_name("NAME")->capture_default_str();
     try {
         app.parse(argc, argv);
     } catch (const CLI::CallForHelp&) {
@@ -94,6 +105,9 @@ Options parse(int argc, const char* const* argv, const std::string& name, const 
     options.seed = number(options, "--seed", seed, 0, std::numeric_limits<std::uint64_t>::max());
     if (app.count("--epochs") > 0) options.epochs = static_cast<std::int64_t>(number(options, "--epochs", epochs, 1, 1'000'000'000));
     options.threads = static_cast<int>(number(options, "--threads", threads, 0, 1024));
+    for (const auto& [flag, help, values, value] : choices)
+        if (std::find(values.begin(), values.end(), *value) == values.end())
+            fail(options, flag + " takes " + listed(values) + ", not '" + *value + "'");
     options.plots = !no_plots;
     options.data = data;
     options.out = out;

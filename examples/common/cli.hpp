@@ -13,6 +13,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <string>
+#include <vector>
 
 namespace examples {
 
@@ -22,18 +23,27 @@ struct Options {
     std::int64_t epochs = 0;
     int threads = 0;                  // 0: as many as OMP_NUM_THREADS says, or else as the machine has
     std::filesystem::path out = ".";  // pictures go here; parse() makes the directory
-    std::filesystem::path data;       // empty: where the system keeps data sets, see data_directory()
+    std::filesystem::path data{};     // empty: where the system keeps data sets, see data_directory()
     bool plots = true;                // false with --no-plots
-    std::string name;                 // the example's, set by parse()
+    std::string name{};               // the example's, set by parse()
 
     /// A file in the output directory, as a string: `options.file("loss.png")`.
     std::string file(const std::string& base) const { return (out / base).string(); }
 };
 
-/// Reads `--help --seed --epochs --threads --out DIR --data DIR --no-plots`, makes the output directory, then seeds headtorch's default
+/// An option of one example alone, with the values that it may have: `{"--variant", "What to train", {"small", "large"}, &variant}`.
+/// `value` holds the default, and then what the command line says.
+struct Choice {
+    std::string flag, help;
+    std::vector<std::string> values;
+    std::string* value;
+};
+
+/// Reads `--help --seed --epochs --threads --out DIR --data DIR --no-plots` and the choices, makes the output directory, then seeds headtorch's default
 /// generator and sets its number of threads. A wrong value ends the program with one line on the error stream and exit code 2. An
 /// exception that nobody catches later on ends it with its message as one line, and exit code 1.
-Options parse(int argc, const char* const* argv, const std::string& name, const std::string& description, Options defaults = {});
+Options parse(int argc, const char* const* argv, const std::string& name, const std::string& description, Options defaults = {},
+              const std::vector<Choice>& choices = {});
 
 /// Ends the program with `name: text` on the error stream and exit code 2.
 [[noreturn]] void fail(const Options& options, const std::string& text);

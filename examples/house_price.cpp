@@ -1,0 +1,75 @@
+// headtorch: tensors and autograd for C++20.
+// SPDX-License-Identifier: MIT
+
+// The price of a house by its distance from the centre: twelve points, one neuron, and six ways to shape its output.
+
+#include <cstdio>
+#include <headtorch/headtorch.hpp>
+
+#include "examples/common/cli.hpp"
+using namespace headtorch;
+
+// A trainable activation of our own: y = 1 / soft_exponential(x) + beta. The formula is written for single numbers; pointwise() makes
+// one fused op of it, over tensors of any shape, and finds the derivatives by x, alpha and beta.
+struct SoftExponential2 : nn::Module<SoftExponential2> {
+    nn::Parameter<> alpha = tensor(0.1), beta = tensor(7.0);
+
+    Tensor<> forward(const Tensor<>& input) const {
+        const auto formula = [](const auto& x, const auto& a, const auto& b) {
+            return 1 / math::where(a < 0, -math::log(1 - a * (x + a)) / a, (math::exp(a * x) - 1) / a + a) + b;
+        };
+        return pointwise(formula, input, alpha, beta);
+    }
+};
+
+// All six start at the same line.
+nn::Linear<> line() {
+    nn::Linear<> linear(1, 1);
+    linear.weight = tensor({{-0.01}});
+    linear.bias = tensor({8.0});
+    return linear;
+}
+
+int main(int argc, char** argv) {
+    const examples::Options options =
+        examples::parse(argc, argv, "house_price", "The price of a house: one neuron with six kinds of output.", {.epochs = 100});
+
+    const Tensor<> x = arange<float>(30, 150, 10).unsqueeze(1);
+    const Tensor<> y = tensor({7.5, 7, 6.5, 6, 5.5, 5, 4.5, 3.5, 3.2, 2.8, 3, 2.5}).unsqueeze(1);
+
+    struct Model {
+        std::string name, key;
+        nn::Sequential<> net;
+    };
+    std::vector<Model> models = {
+        {"linear", "linear", {{"linear", line()}}},
+        {"ReLU", "relu", {{"linear", line()}, {"activation", nn::ReLU()}}},
+        {"PReLU", "prelu", {{"linear", line()}, {"activation", nn::PReLU<>()}}},
+        {"BentIdentity", "bent_identity", {{"linear", line()}, {"activation", nn::BentIdentity()}}},
+        {"SoftExponential", "soft_exponential", {{"linear", line()}, {"activation", nn::SoftExponential<>(-0.9)}}},
+        {"SoftExponential2", "soft_exponential2", {{"activation", SoftExponential2()}}},
+    };
+
+    examples::Result result;
+    std::printf("%-17s %9s  %s\n", "output", "loss", "parameters");
+    for (auto& [name, key, net] : models) {
+        optim::Adam adam(net.parameters(), {.lr = 0.01});
+        float last = 0;
+        for (std::int64_t epoch = 0; epoch < options.epochs; ++epoch) {
+            adam.zero_grad();
+            const Tensor<> loss = nn::mse_loss(net(x), y);
+            loss.backward();
+            adam.step();
+            last = loss.item();
+        }
+
+        std::printf("%-17s %9.6f", name.c_str(), last);
+        for (const auto& [parameter, values] : net.named_parameters()) {
+            const double value = values.item();
+            std::printf("  %s %.*f", parameter.c_str(), std::abs(value) < 0.1 ? 7 : 6, value);
+        }
+        std::printf("\n");
+        result.add(key, last, 6);
+    }
+    result.print();
+}

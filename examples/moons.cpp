@@ -1,0 +1,68 @@
+// headtorch: tensors and autograd for C++20.
+// SPDX-License-Identifier: MIT
+
+// Two moons told apart by a network of nine parameters, in double precision, with early stopping.
+
+#include <cstdio>
+#include <headtorch/headtorch.hpp>
+
+#include "examples/common/cli.hpp"
+using namespace headtorch;
+
+struct Net : nn::Module<Net> {
+    nn::Linear<double> hidden{2, 2}, output{2, 1};
+
+    Tensor<double> forward(const Tensor<double>& x) { return sigmoid(output(bent_identity(hidden(x)))); }
+};
+
+// The share of points on the right side of 0.5.
+double accuracy(const Tensor<double>& probability, const Tensor<double>& target) {
+    return ((probability > 0.5) == (target > 0.5)).to<double>().mean().item();
+}
+
+int main(int argc, char** argv) {
+    const examples::Options options =
+        examples::parse(argc, argv, "moons", "Two moons told apart by a network of nine parameters.", {.epochs = 1000});
+
+    // 640 points to train with, 160 to tell when to stop, 200 to test with. The network's output is [n, 1], so the targets are, too.
+    const auto [x, y] = data::make_moons<double>(1000, {.noise = 0.3, .random_state = options.seed});
+    const auto target = y.to<double>().unsqueeze(1);
+    const auto [x_rest, x_test, y_rest, y_test] = data::train_test_split(x, target, {.test_size = 0.2, .random_state = 42});
+    const auto [x_train, x_valid, y_train, y_valid] = data::train_test_split(x_rest, y_rest, {.test_size = 0.2, .random_state = 42});
+
+    Net net;
+    std::printf("%s\n", net.to_string().c_str());
+    optim::Adam adam(net.parameters(), {.lr = 0.01});
+
+    Net best = net;  // a copy of its own
+    double best_loss = INFINITY;
+    std::int64_t epoch = 0, best_epoch = 0;
+    while (epoch < options.epochs && epoch - best_epoch < 15) {
+        ++epoch;
+        adam.zero_grad();
+        const auto loss = nn::binary_cross_entropy(net(x_train), y_train);
+        loss.backward();
+        adam.step();
+
+        NoGrad guard;
+        const double valid_loss = nn::binary_cross_entropy(net(x_valid), y_valid).item();
+        if (epoch % 10 == 0) {
+            std::printf("epoch %lld: loss %.4f, validation %.4f\n", static_cast<long long>(epoch), loss.item(), valid_loss);
+            for (const auto& [name, values] : net.named_parameters()) std::printf("  %s %s\n", name.c_str(), values.detach().to_string().c_str());
+        }
+        if (valid_loss < best_loss) {
+            best_loss = valid_loss;
+            best_epoch = epoch;
+            best = net;
+        }
+    }
+    net = best;
+
+    NoGrad guard;
+    examples::Result()
+        .add("epochs", epoch)
+        .add("best_epoch", best_epoch)
+        .add("validation_loss", best_loss)
+        .add("test_accuracy", accuracy(net(x_test), y_test))
+        .print();
+}
