@@ -52,7 +52,7 @@ private:
 
 /// A tensor from values: `tensor(3)`, `tensor({1, 2})`, `tensor<double>({{1, 2}, {3, 4}})`. Element type float unless given.
 template <Scalar T = float, Device D = Cpu>
-Tensor<T, D> tensor(const NestedList<T>& values) {
+Tensor<T, D> tensor(const std::type_identity_t<NestedList<T>>& values) {
     auto host = empty<T, Cpu>(values.shape());
     values.write(host.data());
     return host.template to<D>();
