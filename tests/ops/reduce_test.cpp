@@ -1,7 +1,8 @@
 // headtorch: tensors and autograd for C++20.
 // SPDX-License-Identifier: MIT
 
-// Sums, means, largest and smallest elements: layouts, blocks, threads, empty tensors, errors. Their values against PyTorch: reduction_reference_test.
+// Sums, means, largest and smallest elements: layouts, blocks, threads, empty tensors, errors.
+// Their values against PyTorch: reduction_reference_test.
 #include "headtorch/ops/reduce.hpp"
 
 #include <cmath>
@@ -61,7 +62,8 @@ void check_sums(const Tensor<T>& x) {
 }  // namespace
 
 TEMPLATE_TEST_CASE("sums over any dimensions of any layout", "[ops]", float, double, std::int64_t, std::uint8_t, bool) {
-    for (const Shape& shape : {Shape{7}, Shape{3, 5}, Shape{2, 3, 4}, Shape{3, 1, 5, 7}, Shape{5, 2}, Shape{300, 3}, Shape{30, 200}, Shape{4, 33, 70}}) {
+    for (const Shape& shape :
+         {Shape{7}, Shape{3, 5}, Shape{2, 3, 4}, Shape{3, 1, 5, 7}, Shape{5, 2}, Shape{300, 3}, Shape{30, 200}, Shape{4, 33, 70}}) {
         const auto x = whole_numbers<TestType>(shape);
         check_sums(x);
         if (shape.rank() > 1) {

@@ -19,7 +19,9 @@ TEST_CASE("running products of zeros have gradients of every order", "[ops]") {
     }
     // the third derivative, by gradgradcheck of a first one
     const auto slope = [](const std::vector<Tensor<double>>& in) { return grad(sum(cumprod(in[0], 1)), in[0], {.create_graph = true}); };
-    const auto slope_of = [&](const std::vector<Tensor<double>>& in) { return in[0].requires_grad() ? slope(in) : slope({in[0].detach().requires_grad_()}); };
+    const auto slope_of = [&](const std::vector<Tensor<double>>& in) {
+        return in[0].requires_grad() ? slope(in) : slope({in[0].detach().requires_grad_()});
+    };
     CHECK(gradcheck([&](const auto& in) {
         EnableGrad guard;
         return slope_of(in);

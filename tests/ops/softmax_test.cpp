@@ -1,7 +1,8 @@
 // headtorch: tensors and autograd for C++20.
 // SPDX-License-Identifier: MIT
 
-// softmax and log_softmax: every length of line, large numbers, threads, both gradients. Their values against PyTorch: scan_sort_reference_test.
+// softmax and log_softmax: every length of line, large numbers, threads, both gradients.
+// Their values against PyTorch: scan_sort_reference_test.
 #include "headtorch/ops/softmax.hpp"
 
 #include <cmath>
@@ -52,7 +53,8 @@ TEST_CASE("lines of every length, adjacent or not, agree with the definition", "
 }
 
 TEST_CASE("the kernel's gradient is the recorded one", "[ops]") {
-    for (const auto& [shape, dim] : {std::pair{Shape{4, 10}, 1}, std::pair{Shape{2, 37, 3}, 1}, std::pair{Shape{40, 9}, 0}, std::pair{Shape{2, 100}, 1}}) {
+    for (const auto& [shape, dim] :
+         {std::pair{Shape{4, 10}, 1}, std::pair{Shape{2, 37, 3}, 1}, std::pair{Shape{40, 9}, 0}, std::pair{Shape{2, 100}, 1}}) {
         const auto x = sample<double>(shape).requires_grad_();
         const auto g = sample<double>(shape) * 0.5;
         for (const bool log_of_it : {false, true}) {

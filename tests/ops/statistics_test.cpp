@@ -77,7 +77,8 @@ TEST_CASE("statistics do not depend on the number of threads", "[ops]") {
     const auto x = empty<float>({200, 700});
     x.normal_(3, 1, generator);
     const auto results = [&] {
-        return std::vector<std::vector<float>>{var(x).tolist(), var(x, 0).tolist(), var(x, 1).tolist(), logsumexp(x).tolist(), logsumexp(x, 0).tolist()};
+        return std::vector<std::vector<float>>{var(x).tolist(), var(x, 0).tolist(), var(x, 1).tolist(), logsumexp(x).tolist(),
+                                               logsumexp(x, 0).tolist()};
     };
     const int threads = get_num_threads();
     set_num_threads(1);

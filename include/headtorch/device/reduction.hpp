@@ -164,14 +164,18 @@ struct Max {
     template <class T>
     using Gather = T;
     template <class A>
-    static constexpr A identity() { return std::is_floating_point_v<A> ? -std::numeric_limits<A>::infinity() : std::numeric_limits<A>::lowest(); }
+    static constexpr A identity() {
+        return std::is_floating_point_v<A> ? -std::numeric_limits<A>::infinity() : std::numeric_limits<A>::lowest();
+    }
     static auto map(const auto& x) { return x; }
     static auto combine(const auto& a, const auto& b) { return math::where((a > b) || (a != a), a, b); }
     static auto finish(auto a, std::int64_t) { return a; }
 };
 struct Min : Max {
     template <class A>
-    static constexpr A identity() { return std::is_floating_point_v<A> ? std::numeric_limits<A>::infinity() : std::numeric_limits<A>::max(); }
+    static constexpr A identity() {
+        return std::is_floating_point_v<A> ? std::numeric_limits<A>::infinity() : std::numeric_limits<A>::max();
+    }
     static auto combine(const auto& a, const auto& b) { return math::where((a < b) || (a != a), a, b); }
 };
 struct MaxOfAbs : Max {

@@ -16,7 +16,8 @@ namespace headtorch {
 namespace detail {
 
 inline void check_line(const char* op, const Shape& shape, int dim) {
-    if (shape.rank() > 0 && shape[dim] == 0) throw IndexError(message(op, ": dimension ", dim, " of ", shape, " is empty, and nothing has no index"));
+    if (shape.rank() > 0 && shape[dim] == 0)
+        throw IndexError(message(op, ": dimension ", dim, " of ", shape, " is empty, and nothing has no index"));
 }
 
 /// Records that `values` are the elements of x at `indices` (of x's rank) along `dim`: their gradient goes there.
@@ -57,7 +58,8 @@ Tensor<std::int64_t, D> arg_along(const char* op, const Tensor<T, D>& x, std::in
     const int d = normalize_dim(op, dim, x.dim());
     check_line(op, x.shape(), d);
     auto indices = empty<std::int64_t, D>(reduced_shape(x.shape(), (1u << d) & all_dims(x.dim()), keepdim));
-    arg_reduce(D{}, Op{}, static_cast<const T*>(detached_contiguous(x).data()), lines_along(x.shape(), d), static_cast<T*>(nullptr), indices.data());
+    arg_reduce(D{}, Op{}, static_cast<const T*>(detached_contiguous(x).data()), lines_along(x.shape(), d), static_cast<T*>(nullptr),
+               indices.data());
     return indices;
 }
 
@@ -65,7 +67,8 @@ template <class Op, class T, class D>
 Tensor<std::int64_t, D> arg_of_all(const char* op, const Tensor<T, D>& x) {
     if (x.numel() == 0) throw IndexError(message(op, ": a tensor of shape ", x.shape(), " is empty, and nothing has no index"));
     auto index = empty<std::int64_t, D>({});
-    arg_reduce(D{}, Op{}, static_cast<const T*>(detached_contiguous(x).data()), Lines{1, x.numel(), 1}, static_cast<T*>(nullptr), index.data());
+    arg_reduce(D{}, Op{}, static_cast<const T*>(detached_contiguous(x).data()), Lines{1, x.numel(), 1}, static_cast<T*>(nullptr),
+               index.data());
     return index;
 }
 
@@ -85,7 +88,8 @@ Tensor<std::int64_t, D> argmin(const Tensor<T, D>& x, std::int64_t dim, bool kee
     return detail::arg_along<reduction::Min>("argmin", x, dim, keepdim);
 }
 
-/// Largest (smallest) elements along `dim` and their indices; the gradient goes to the element at the index. Throws IndexError when there are none.
+/// Largest (smallest) elements along `dim` and their indices; the gradient goes to the element at the index.
+/// Throws IndexError when there are none.
 template <class T, class D>
 ValuesAndIndices<T, D> max(const Tensor<T, D>& x, std::int64_t dim, bool keepdim = false) {
     return detail::extremum_along<reduction::Max>("max", x, dim, keepdim);

@@ -44,7 +44,8 @@ Tensor<T, D> norm_gradient(const Tensor<T, D>& g, const Tensor<T, D>& x, const T
 
 }  // namespace detail
 
-/// (sum of |x|^p)^(1/p); p = infinity: the largest |x|, -infinity: the smallest, 0: how many are not zero. The gradient is 0 where the norm is.
+/// (sum of |x|^p)^(1/p); p = infinity: the largest |x|, -infinity: the smallest, 0: how many are not zero.
+/// The gradient is 0 where the norm is.
 template <class T, class D>
 Tensor<T, D> norm(const Tensor<T, D>& x, double p = 2, const Dims& dims = {}, bool keepdim = false) {
     static_assert(Floating<T>, "headtorch: norm: needs a tensor of float or double: write x.to<float>() first");

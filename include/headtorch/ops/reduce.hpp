@@ -73,7 +73,8 @@ Tensor<T, D> mean_over(const Tensor<T, D>& x, DimMask mask, bool keepdim) {
     auto y = reduce_new<T>(reduction::Mean{}, x, mask, keepdim);
     if (needs_grad(x)) {
         const double scale = static_cast<double>(y.numel()) / static_cast<double>(x.numel());
-        return record("mean", std::move(y), input(x, [shape = x.shape(), mask, scale](const auto& g) { return expand_back(g, shape, mask, scale); }));
+        return record("mean", std::move(y),
+                      input(x, [shape = x.shape(), mask, scale](const auto& g) { return expand_back(g, shape, mask, scale); }));
     }
     return y;
 }
@@ -170,7 +171,8 @@ Tensor<bool, D> truth(const Tensor<T, D>& x, DimMask mask, bool keepdim) {
 
 }  // namespace detail
 
-/// Largest and smallest element; NaN if there is one. The gradient is shared evenly among equal ones. Throws ValueError when there are none.
+/// Largest and smallest element; NaN if there is one. The gradient is shared evenly among equal ones. Throws ValueError when there
+/// are none.
 template <class T, class D>
 Tensor<T, D> amax(const Tensor<T, D>& x, const Dims& dims = {}, bool keepdim = false) {
     return detail::extremum<reduction::Max>("amax", x, dim_mask("amax", dims, x.dim()), keepdim);
@@ -185,7 +187,8 @@ Tensor<T, D> max(const Tensor<T, D>& x) { return detail::extremum<reduction::Max
 template <class T, class D>
 Tensor<T, D> min(const Tensor<T, D>& x) { return detail::extremum<reduction::Min>("min", x, all_dims(x.dim()), false); }
 
-/// `all(x)`, `all(x, dims, keepdim)`: are all elements true (not zero)? Of none, they are. Among indices, as in `x(0, all)`, a whole dimension.
+/// `all(x)`, `all(x, dims, keepdim)`: are all elements true (not zero)? Of none, they are. Among indices, as in
+/// `x(0, all)`, a whole dimension.
 struct All {
     template <class T, class D>
     Tensor<bool, D> operator()(const Tensor<T, D>& x, const Dims& dims = {}, bool keepdim = false) const {

@@ -20,7 +20,8 @@ Tensor<SumType<T>, D> cumsum_along(const Tensor<T, D>& x, int dim, bool reverse)
     auto y = empty<SumType<T>, D>(x.shape());
     cumsum(D{}, static_cast<const T*>(detached_contiguous(x).data()), lines_along(x.shape(), dim), reverse, y.data());
     if constexpr (Floating<T>) {
-        if (needs_grad(x)) return record("cumsum", std::move(y), input(x, [dim, reverse](const auto& g) { return cumsum_along(g, dim, !reverse); }));
+        if (needs_grad(x))
+            return record("cumsum", std::move(y), input(x, [dim, reverse](const auto& g) { return cumsum_along(g, dim, !reverse); }));
     }
     return y;
 }
@@ -53,11 +54,12 @@ Tensor<T, D> recurrence_along(const Tensor<T, D>& a, const Tensor<T, D>& b, int 
     if (!needs_grad(a, b)) return h;
     // the gradient r by b runs the other way; that by a[k] is (what runs backward)[k] (what runs forward)[k-1]
     auto kept = saved_output(h);
-    return record("recurrence", std::move(h), inputs(a, b), [a = saved(a), kept = std::move(kept), dim, reverse](const Tensor<T, D>& g, const auto& wants) {
-        const Tensor<T, D> r = recurrence_along(a(), g, dim, !reverse);
-        const Tensor<T, D> state = kept();
-        return std::tuple(wants(0) ? (reverse ? state * shifted(r, dim) : r * shifted(state, dim)) : Tensor<T, D>(), r);
-    });
+    return record("recurrence", std::move(h), inputs(a, b),
+                  [a = saved(a), kept = std::move(kept), dim, reverse](const Tensor<T, D>& g, const auto& wants) {
+                      const Tensor<T, D> r = recurrence_along(a(), g, dim, !reverse);
+                      const Tensor<T, D> state = kept();
+                      return std::tuple(wants(0) ? (reverse ? state * shifted(r, dim) : r * shifted(state, dim)) : Tensor<T, D>(), r);
+                  });
 }
 
 /// Product of all others along `dim`, for each element.
@@ -68,7 +70,9 @@ Tensor<T, D> others_along(const Tensor<T, D>& x, int dim);
 
 /// y[k] = x[0] + … + x[k] along `dim`; integers are counted in int64.
 template <class T, class D>
-Tensor<SumType<T>, D> cumsum(const Tensor<T, D>& x, std::int64_t dim) { return detail::cumsum_along(x, normalize_dim("cumsum", dim, x.dim()), false); }
+Tensor<SumType<T>, D> cumsum(const Tensor<T, D>& x, std::int64_t dim) {
+    return detail::cumsum_along(x, normalize_dim("cumsum", dim, x.dim()), false);
+}
 
 /// y[k] = x[0] … x[k] along `dim`; integers are counted in int64.
 template <class T, class D>

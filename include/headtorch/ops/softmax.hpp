@@ -29,7 +29,8 @@ Tensor<T, D> softmax(const Tensor<T, D>& x, std::int64_t dim) {
         const Tensor<T, D> p = kept();
         if (GradMode::enabled()) return p * (g - sum(g * p, d, true));
         auto dx = empty<T, D>(p.shape());
-        softmax_gradient(D{}, static_cast<const T*>(p.data()), static_cast<const T*>(detail::detached_contiguous(g).data()), lines, dx.data());
+        softmax_gradient(D{}, static_cast<const T*>(p.data()), static_cast<const T*>(detail::detached_contiguous(g).data()), lines,
+                         dx.data());
         return dx;
     }));
 }
@@ -48,7 +49,8 @@ Tensor<T, D> log_softmax(const Tensor<T, D>& x, std::int64_t dim) {
         const Tensor<T, D> log_p = kept();
         if (GradMode::enabled()) return g - exp(log_p) * sum(g, d, true);
         auto dx = empty<T, D>(log_p.shape());
-        log_softmax_gradient(D{}, static_cast<const T*>(log_p.data()), static_cast<const T*>(detail::detached_contiguous(g).data()), lines, dx.data());
+        log_softmax_gradient(D{}, static_cast<const T*>(log_p.data()), static_cast<const T*>(detail::detached_contiguous(g).data()), lines,
+                             dx.data());
         return dx;
     }));
 }

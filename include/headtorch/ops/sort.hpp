@@ -28,7 +28,8 @@ ValuesAndIndices<T, D> ordered(const char* op, const Tensor<T, D>& x, int d, std
     const Shape result = drop_dim ? reduced_shape(x.shape(), (1u << d) & all_dims(x.dim()), false) : shape;
     auto values = empty<T, D>(result);
     auto indices = empty<std::int64_t, D>(result);
-    if (values.numel() > 0) kernel(static_cast<const T*>(detached_contiguous(x).data()), lines_along(x.shape(), d), values.data(), indices.data());
+    if (values.numel() > 0)
+        kernel(static_cast<const T*>(detached_contiguous(x).data()), lines_along(x.shape(), d), values.data(), indices.data());
     if constexpr (Floating<T>) {
         if (needs_grad(x)) values = record_picked(op, x, std::move(values), indices.detach().view(shape), d);
     }

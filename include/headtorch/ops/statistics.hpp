@@ -2,7 +2,8 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
-/// Variance, standard deviation and logsumexp over all dimensions or any set of them. Two visits each: mean (largest element), then the rest.
+/// Variance, standard deviation and logsumexp over all dimensions or any set of them. Two visits each: mean
+/// (largest element), then the rest.
 
 #include <algorithm>
 #include <cmath>
@@ -58,7 +59,9 @@ Tensor<T, D> spread_over(const char* op, const Tensor<T, D>& x, DimMask mask, do
     auto y = reduce_centred<T>(Op(correction), x, means, mask, keepdim);
     if (!needs_grad(x)) return y;
     if constexpr (std::same_as<Op, reduction::Variance>) {
-        return record(op, std::move(y), input(x, [x = saved(x), mask, correction](const Tensor<T, D>& g) { return variance_gradient(g, x(), mask, correction); }));
+        return record(op, std::move(y), input(x, [x = saved(x), mask, correction](const Tensor<T, D>& g) {
+                          return variance_gradient(g, x(), mask, correction);
+                      }));
     } else {
         auto kept = saved_output(y);
         return record(op, std::move(y), input(x, [x = saved(x), kept = std::move(kept), mask, correction](const Tensor<T, D>& g) {
@@ -74,7 +77,8 @@ template <class T, class D>
 Tensor<T, D> var(const Tensor<T, D>& x, const Dims& dims = {}, double correction = 1, bool keepdim = false) {
     return detail::spread_over<reduction::Variance>("var", x, dim_mask("var", dims, x.dim()), correction, keepdim);
 }
-/// The square root of var; its gradient is 0 where it is 0. Write x.std(…) or headtorch::std(…): alone, `std` is the standard library's name.
+/// The square root of var; its gradient is 0 where it is 0. Write x.std(…) or headtorch::std(…):
+/// alone, `std` is the standard library's name.
 template <class T, class D>
 Tensor<T, D> std(const Tensor<T, D>& x, const Dims& dims = {}, double correction = 1, bool keepdim = false) {
     return detail::spread_over<reduction::StandardDeviation>("std", x, dim_mask("std", dims, x.dim()), correction, keepdim);
@@ -109,8 +113,12 @@ Tensor<T, D> logsumexp(const Tensor<T, D>& x, const Dims& dims = {}, bool keepdi
 }
 
 template <class T, class D>
-Tensor<T, D> Tensor<T, D>::var(const Dims& dims, bool unbiased, bool keepdim) const { return headtorch::var(*this, dims, unbiased ? 1 : 0, keepdim); }
+Tensor<T, D> Tensor<T, D>::var(const Dims& dims, bool unbiased, bool keepdim) const {
+    return headtorch::var(*this, dims, unbiased ? 1 : 0, keepdim);
+}
 template <class T, class D>
-Tensor<T, D> Tensor<T, D>::std(const Dims& dims, bool unbiased, bool keepdim) const { return headtorch::std(*this, dims, unbiased ? 1 : 0, keepdim); }
+Tensor<T, D> Tensor<T, D>::std(const Dims& dims, bool unbiased, bool keepdim) const {
+    return headtorch::std(*this, dims, unbiased ? 1 : 0, keepdim);
+}
 
 }  // namespace headtorch

@@ -95,7 +95,8 @@ void arg_reduce(Cpu, const Op& op, const T* x, const Lines& lines, T* values, st
     auto* bests = reinterpret_cast<Number*>(values);
     constexpr std::int64_t tile = 256;
     for_each_tile(lines, tile, [&](std::int64_t start, std::int64_t width) {
-        const std::int64_t out = lines.inner == 1 ? start / lines.length : start / (lines.length * lines.inner) * lines.inner + start % lines.inner;
+        const std::int64_t out =
+            lines.inner == 1 ? start / lines.length : start / (lines.length * lines.inner) * lines.inner + start % lines.inner;
         if (lines.inner == 1 && lines.length < 2 * native_lanes<Number>) {
             Number best = numbers[start];
             std::int64_t index = 0;

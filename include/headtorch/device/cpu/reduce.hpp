@@ -25,7 +25,8 @@ inline constexpr std::int64_t reduce_block = 32768;
 template <class T>
 class Scratch {
 public:
-    explicit Scratch(std::int64_t n) : bytes_(static_cast<std::size_t>(n) * sizeof(T)), data_(n == 0 ? nullptr : static_cast<T*>(allocate(bytes_))) {}
+    explicit Scratch(std::int64_t n)
+        : bytes_(static_cast<std::size_t>(n) * sizeof(T)), data_(n == 0 ? nullptr : static_cast<T*>(allocate(bytes_))) {}
     ~Scratch() { deallocate(data_, bytes_); }
     Scratch(const Scratch&) = delete;
     Scratch& operator=(const Scratch&) = delete;
@@ -256,7 +257,8 @@ void reduce_by_columns(const Op& op, const T* x, const ReducePlan& plan, Out* y,
     if (plan.count * plan.total <= few && plan.outputs == 1 && plan.reduced_rank == 1) {
         for (std::int64_t j = 0; j < plan.inner; ++j) {
             const A c = reduction::Centred<Op> ? center[j * plan.inner_out] : A{};
-            y[j * plan.inner_out] = finished<Out, Op, A>(op, reduce_run<A>(op, x + j * plan.inner_stride, plan.rows, plan.reduced[0].stride, c), plan.count, c);
+            y[j * plan.inner_out] =
+                finished<Out, Op, A>(op, reduce_run<A>(op, x + j * plan.inner_stride, plan.rows, plan.reduced[0].stride, c), plan.count, c);
         }
         return;
     }
@@ -279,7 +281,8 @@ void reduce_by_columns(const Op& op, const T* x, const ReducePlan& plan, Out* y,
             const std::int64_t out = at.y + column * plan.inner_out;
             if constexpr (reduction::Centred<Op>)
                 for (std::int64_t j = 0; j < width; ++j) local_center[j] = center[out + j * plan.inner_out];
-            reduce_columns<A>(op, x + at.x + column * plan.inner_stride, plan, first, std::min(block_rows, plan.rows - first), width, sums, local_center);
+            reduce_columns<A>(op, x + at.x + column * plan.inner_stride, plan, first, std::min(block_rows, plan.rows - first), width, sums,
+                              local_center);
             if (blocks == 1)
                 for (std::int64_t j = 0; j < width; ++j) finish(out + j * plan.inner_out, sums[j]);
         }
@@ -308,7 +311,8 @@ void reduce(Cpu, const Op& op, const T* x, const ReducePlan& plan, Out* y,
     using A = typename Op::template Gather<Number>;
     const auto* numbers = reinterpret_cast<const Number*>(x);
     if (plan.count == 0) {
-        for (std::int64_t i = 0; i < plan.total; ++i) y[i] = detail::finished<Out, Op, A>(op, Op::template identity<A>(), 0, center ? center[i] : A{});
+        for (std::int64_t i = 0; i < plan.total; ++i)
+            y[i] = detail::finished<Out, Op, A>(op, Op::template identity<A>(), 0, center ? center[i] : A{});
     } else if (plan.total == 0) {
         return;
     } else if (plan.columns) {

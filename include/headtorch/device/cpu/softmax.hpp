@@ -28,7 +28,8 @@ HEADTORCH_ALWAYS_INLINE Packet<T, W> load_filled(const T* x, std::int64_t n, T f
     return where(first_lanes<T, W>(n), Packet<T, W>::load_partial(x, static_cast<int>(n)), fill);
 }
 
-/// Sum over a line of term(packet): f(i, n) gives the terms i … i + n - 1, with zeros in the lanes beyond. Gathered in double from time to time.
+/// Sum over a line of term(packet): f(i, n) gives the terms i … i + n - 1, with zeros in the lanes
+/// beyond. Gathered in double from time to time.
 template <class T, int W, class F>
 HEADTORCH_ALWAYS_INLINE T sum_terms(std::int64_t length, const F& f) {
     constexpr std::int64_t block = 64 * W;
@@ -172,7 +173,8 @@ void softmax_gradient_columns(const T* y, const T* g, const Columns<T>& columns,
         return log_of_it ? a : P(a * columns.load(y + at, n));
     });
     columns.visit([&](std::int64_t row, std::int64_t j, int n) {
-        const P a = columns.load(g + row + j, n), b = columns.load(y + row + j, n), sum = convert<T>(Packet<double, Columns<T>::W>::load(totals + j));
+        const P a = columns.load(g + row + j, n), b = columns.load(y + row + j, n),
+                sum = convert<T>(Packet<double, Columns<T>::W>::load(totals + j));
         columns.store(dx + row + j, log_of_it ? P(a - exp(b) * sum) : P((a - sum) * b), n);
     });
 }
@@ -210,14 +212,18 @@ template <class T>
 void softmax_gradient(Cpu, const T* y, const T* g, const Lines& lines, T* dx) {
     detail::for_each_line<T>(
         lines, [&](std::int64_t start) { detail::softmax_gradient_line<false>(y + start, g + start, lines.length, dx + start); },
-        [&](std::int64_t start, const auto& columns) { detail::softmax_gradient_columns<false>(y + start, g + start, columns, dx + start); });
+        [&](std::int64_t start, const auto& columns) {
+            detail::softmax_gradient_columns<false>(y + start, g + start, columns, dx + start);
+        });
 }
 /// dx = g - e^y (sum of g).
 template <class T>
 void log_softmax_gradient(Cpu, const T* y, const T* g, const Lines& lines, T* dx) {
     detail::for_each_line<T>(
         lines, [&](std::int64_t start) { detail::softmax_gradient_line<true>(y + start, g + start, lines.length, dx + start); },
-        [&](std::int64_t start, const auto& columns) { detail::softmax_gradient_columns<true>(y + start, g + start, columns, dx + start); });
+        [&](std::int64_t start, const auto& columns) {
+            detail::softmax_gradient_columns<true>(y + start, g + start, columns, dx + start);
+        });
 }
 
 }  // namespace headtorch::cpu

@@ -58,22 +58,23 @@ void sort_line(Ranked<T>* line, std::int64_t n, bool descending, SortExtent exte
 
 /// Sorts each line of x as far as `extent` says, and hands out places `from` … `from + count - 1` of each: values and former indices.
 template <class T>
-void sort_lines(Cpu, const T* x, const Lines& lines, bool descending, SortExtent extent, std::int64_t k, std::int64_t from, std::int64_t count,
-                T* values, std::int64_t* indices) {
+void sort_lines(Cpu, const T* x, const Lines& lines, bool descending, SortExtent extent, std::int64_t k, std::int64_t from,
+                std::int64_t count, T* values, std::int64_t* indices) {
     const std::int64_t n = lines.length, step = lines.inner;
-    parallel_for(lines.count(), std::max<std::int64_t>(1, reduce_block / 8 / std::max<std::int64_t>(1, n)), [&](std::int64_t begin, std::int64_t end) {
-        const Scratch<detail::Ranked<T>> line(n);
-        for (; begin < end; ++begin) {
-            const std::int64_t outer = begin / step, column = begin % step;
-            const T* source = x + outer * n * step + column;
-            for (std::int64_t i = 0; i < n; ++i) line[i] = {source[i * step], i};
-            detail::sort_line(line.data(), n, descending, extent, k);
-            for (std::int64_t i = 0; i < count; ++i) {
-                values[(outer * count + i) * step + column] = line[from + i].value;
-                indices[(outer * count + i) * step + column] = line[from + i].index;
-            }
-        }
-    });
+    parallel_for(lines.count(), std::max<std::int64_t>(1, reduce_block / 8 / std::max<std::int64_t>(1, n)),
+                 [&](std::int64_t begin, std::int64_t end) {
+                     const Scratch<detail::Ranked<T>> line(n);
+                     for (; begin < end; ++begin) {
+                         const std::int64_t outer = begin / step, column = begin % step;
+                         const T* source = x + outer * n * step + column;
+                         for (std::int64_t i = 0; i < n; ++i) line[i] = {source[i * step], i};
+                         detail::sort_line(line.data(), n, descending, extent, k);
+                         for (std::int64_t i = 0; i < count; ++i) {
+                             values[(outer * count + i) * step + column] = line[from + i].value;
+                             indices[(outer * count + i) * step + column] = line[from + i].index;
+                         }
+                     }
+                 });
 }
 
 /// The median of each line, the lower of two, and its index; the first NaN if there is one. Lines must not be empty.
