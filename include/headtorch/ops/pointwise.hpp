@@ -13,6 +13,8 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <initializer_list>
+#include <span>
 #include <tuple>
 #include <type_traits>
 #include <utility>
@@ -154,6 +156,16 @@ struct RealOf<T, Rest...> {
 
 inline bool same_layout(const TensorImpl* a, const TensorImpl* b) { return b->contiguous && a->shape == b->shape; }
 
+/// The call for operands of any layout, broadcast to the output.
+template <class D>
+HEADTORCH_NOINLINE void run_map_strided(const auto& call, std::initializer_list<const TensorImpl*> operands) {
+    const Shape& shape = (*operands.begin())->shape;
+    std::array<Strides, 8> strides;
+    std::size_t count = 0;
+    for (const TensorImpl* x : operands) strides[count++] = broadcast_strides(x->shape, x->strides, shape);
+    map_strided(D{}, call, shape, std::span<const Strides>(strides.data(), count));
+}
+
 /// Calls the device's kernel: out[i] = f(x[i]...), the inputs broadcast to `out`.
 template <class F, class Out, class D, class... T>
 void run_map(const F& f, const Tensor<Out, D>& out, const Tensor<T, D>&... x) {
@@ -161,19 +173,19 @@ void run_map(const F& f, const Tensor<Out, D>& out, const Tensor<T, D>&... x) {
     if (out.is_contiguous() && (same_layout(out.get(), x.get()) && ...)) {
         map(D{}, f, out.numel(), out.data(), static_cast<const T*>(x.data())...);
     } else {
-        const Shape& shape = out.shape();
-        const std::array<Strides, sizeof...(T) + 1> strides{out.strides(), broadcast_strides(x.shape(), x.strides(), shape)...};
-        map_strided(D{}, f, shape, strides, out.data(), static_cast<const T*>(x.data())...);
+        run_map_strided<D>(map_call(f, out.data(), static_cast<const T*>(x.data())...), {out.get(), x.get()...});
     }
 }
 
+HEADTORCH_NOINLINE inline Shape common_shape_of(const char* op, std::initializer_list<const TensorImpl*> operands) {
+    Shape shape = (*operands.begin())->shape;
+    for (const TensorImpl* x : operands)
+        if (!(x->shape == shape)) shape = broadcast_shapes(op, shape, x->shape);
+    return shape;
+}
 template <class... T, class... D>
 Shape common_shape(const char* op, const Tensor<T, D>&... x) {
-    const std::array<const Shape*, sizeof...(T)> shapes{&x.shape()...};
-    Shape shape = *shapes[0];
-    for (std::size_t i = 1; i < shapes.size(); ++i)
-        if (!(*shapes[i] == shape)) shape = broadcast_shapes(op, shape, *shapes[i]);
-    return shape;
+    return common_shape_of(op, {x.get()...});
 }
 
 /// A new tensor of element type Out, not recorded.

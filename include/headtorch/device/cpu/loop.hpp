@@ -96,7 +96,7 @@ inline void copy_strided(Word* to, std::int64_t to_stride, const Word* from, std
 
 /// Copies elements begin … begin + count of operand k to (`gather`) or from a plain buffer.
 template <class Word>
-HEADTORCH_NOINLINE void move_elements(const Loop& loop, std::size_t k, std::int64_t begin, std::int64_t count, Word* operand, Word* buffer, bool gather) {
+HEADTORCH_NOINLINE void move_words(const Loop& loop, std::size_t k, std::int64_t begin, std::int64_t count, Word* operand, Word* buffer, bool gather) {
     LoopPosition position(loop, begin);
     const std::int64_t stride = loop.strides[k][loop.rank - 1];
     for (std::int64_t done = 0; done < count;) {
@@ -112,23 +112,24 @@ HEADTORCH_NOINLINE void move_elements(const Loop& loop, std::size_t k, std::int6
     }
 }
 
-template <std::size_t Bytes>
-struct WordOf;
-template <> struct WordOf<1> { using type = std::uint8_t; };
-template <> struct WordOf<4> { using type = std::uint32_t __attribute__((may_alias)); };
-template <> struct WordOf<8> { using type = std::uint64_t __attribute__((may_alias)); };
+using Word32 __attribute__((may_alias)) = std::uint32_t;
+using Word64 __attribute__((may_alias)) = std::uint64_t;
 
 }  // namespace detail
 
-template <class T>
-void gather_elements(const Loop& loop, std::size_t k, std::int64_t begin, std::int64_t count, const T* operand, T* buffer) {
-    using Word = typename detail::WordOf<sizeof(T)>::type;
-    detail::move_elements<Word>(loop, k, begin, count, reinterpret_cast<Word*>(const_cast<T*>(operand)), reinterpret_cast<Word*>(buffer), true);
+/// Copies elements begin … begin + count of operand k, of 1, 4 or 8 bytes each, to (`gather`) or from a plain buffer.
+inline void move_elements(const Loop& loop, std::size_t k, std::int64_t begin, std::int64_t count, void* operand, void* buffer, std::size_t bytes, bool gather) {
+    if (bytes == 4)
+        detail::move_words(loop, k, begin, count, static_cast<detail::Word32*>(operand), static_cast<detail::Word32*>(buffer), gather);
+    else if (bytes == 8)
+        detail::move_words(loop, k, begin, count, static_cast<detail::Word64*>(operand), static_cast<detail::Word64*>(buffer), gather);
+    else
+        detail::move_words(loop, k, begin, count, static_cast<std::uint8_t*>(operand), static_cast<std::uint8_t*>(buffer), gather);
 }
-template <class T>
-void scatter_elements(const Loop& loop, std::size_t k, std::int64_t begin, std::int64_t count, T* operand, const T* buffer) {
-    using Word = typename detail::WordOf<sizeof(T)>::type;
-    detail::move_elements<Word>(loop, k, begin, count, reinterpret_cast<Word*>(operand), reinterpret_cast<Word*>(const_cast<T*>(buffer)), false);
+
+/// `count` copies of one element.
+inline void fill_elements(const void* element, void* buffer, std::int64_t count, std::size_t bytes) {
+    for (std::int64_t i = 0; i < count; ++i) std::memcpy(static_cast<char*>(buffer) + static_cast<std::size_t>(i) * bytes, element, bytes);
 }
 
 }  // namespace headtorch::cpu

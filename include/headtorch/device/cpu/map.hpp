@@ -5,9 +5,8 @@
 /// The pointwise kernel: one formula over any number of operands, fused into one vectorised pass.
 
 #include <algorithm>
-#include <array>
 #include <cstdint>
-#include <tuple>
+#include <span>
 #include <type_traits>
 #include <utility>
 
@@ -22,6 +21,8 @@ namespace headtorch::cpu {
 
 /// Below this many elements a second thread costs more than it brings.
 inline constexpr std::int64_t map_grain = 32768;
+/// A result of this many bytes is written past the caches: they could not keep it, and would first read what is overwritten.
+inline constexpr std::int64_t stream_bytes = std::int64_t{16} << 20;
 
 namespace detail {
 
@@ -77,34 +78,68 @@ HEADTORCH_NOINLINE void map_range(const F& f, std::int64_t n, Out* out, const In
 
 }  // namespace detail
 
-/// out[i] = f(in[i]...) for plain arrays of n elements; `out` may be one of the inputs.
+/// A formula and its operands without their types: whatever walks over memory is compiled once, for all formulas.
+struct MapCall {
+    using Kernel = void (*)(const void* formula, std::int64_t n, void* out, const void* const* in);
+    Kernel kernel;
+    const void* formula;
+    int operands;                        ///< the output is operand 0
+    void* data[Loop::max_operands];
+    std::uint8_t bytes[Loop::max_operands];  ///< of one element
+};
+
+namespace detail {
+
 template <class F, class Out, class... In>
-void map(Cpu, const F& f, std::int64_t n, Out* out, const In*... in) {
-    if (n <= map_grain) {
-        if (n > 0) detail::map_range(f, n, out, in...);
-        return;
-    }
-    parallel_for(n, map_grain, [&](std::int64_t begin, std::int64_t end) { detail::map_range(f, end - begin, out + begin, (in + begin)...); });
+void map_kernel(const void* formula, std::int64_t n, void* out, const void* const* in) {
+    [&]<std::size_t... K>(std::index_sequence<K...>) {
+        map_range(*static_cast<const F*>(formula), n, static_cast<Out*>(out), static_cast<const In*>(in[K])...);
+    }(std::index_sequence_for<In...>{});
 }
 
-/// The same for operands with any strides, in elements and broadcast to `shape`: strides[0] is that of `out`.
 template <class F, class Out, class... In>
-void map_strided(Cpu, const F& f, const Shape& shape, std::span<const Strides> strides, Out* out, const In*... in) {
+MapCall map_call(const F& f, Out* out, const In*... in) {
+    static_assert(sizeof...(In) < Loop::max_operands, "headtorch: a formula takes at most seven tensors");
+    return {&map_kernel<F, Out, In...>, &f, static_cast<int>(sizeof...(In)) + 1, {out, const_cast<In*>(in)...}, {sizeof(Out), sizeof(In)...}};
+}
+
+inline void* advance(void* pointer, std::int64_t elements, std::uint8_t bytes) { return static_cast<char*>(pointer) + elements * bytes; }
+
+/// The call for plain arrays of n elements. A large result is computed in pieces in the nearest cache, which are then streamed, unless it
+/// overwrites an input.
+HEADTORCH_NOINLINE inline void map_arrays(const MapCall& call, std::int64_t n) {
+    bool streams = has_streaming && n >= stream_bytes / call.bytes[0];
+    for (int k = 1; k < call.operands; ++k) streams = streams && call.data[k] != call.data[0];
+    parallel_for(n, map_grain, [&](std::int64_t range_begin, std::int64_t range_end) {
+        alignas(buffer_alignment) char piece[2048];
+        const std::int64_t block = streams ? static_cast<std::int64_t>(sizeof piece) / call.bytes[0] : range_end - range_begin;
+        for (std::int64_t begin = range_begin; begin < range_end; begin += block) {
+            const std::int64_t count = std::min(block, range_end - begin);
+            const void* in[Loop::max_operands];
+            for (int k = 1; k < call.operands; ++k) in[k - 1] = advance(call.data[k], begin, call.bytes[k]);
+            void* out = advance(call.data[0], begin, call.bytes[0]);
+            call.kernel(call.formula, count, streams ? piece : out, in);
+            if (streams) stream(out, piece, static_cast<std::size_t>(count) * call.bytes[0]);
+        }
+        if (streams) end_streaming();
+    });
+}
+
+}  // namespace detail
+
+/// The call for operands with any strides, in elements and broadcast to `shape`; strides[0] is that of the output.
+HEADTORCH_NOINLINE inline void map_strided(Cpu, const MapCall& call, const Shape& shape, std::span<const Strides> strides) {
     constexpr std::int64_t block = 256;
     const std::int64_t n = shape.numel();
     if (n == 0) return;
     const Loop loop(shape, strides);
 
-    const auto run = [&](std::int64_t range_begin, std::int64_t range_end) {
-        alignas(buffer_alignment) Out out_buffer[block];
-        struct alignas(buffer_alignment) Buffers {
-            std::tuple<std::array<In, block>...> of;
-        };
-        Buffers buffers;
-        const std::array<bool, sizeof...(In) + 1> constant = [&]<std::size_t... K>(std::index_sequence<K...>) {
-            ((loop.is_constant(K + 1) ? std::get<K>(buffers.of).fill(*in) : void()), ...);
-            return std::array<bool, sizeof...(In) + 1>{false, loop.is_constant(K + 1)...};
-        }(std::index_sequence_for<In...>{});
+    parallel_for(n, map_grain / 4, [&](std::int64_t range_begin, std::int64_t range_end) {
+        alignas(buffer_alignment) char buffers[Loop::max_operands][block * 8];
+        bool constant[Loop::max_operands] = {};
+        for (int k = 1; k < call.operands; ++k)
+            if ((constant[k] = loop.is_constant(static_cast<std::size_t>(k))))
+                fill_elements(call.data[k], buffers[k], std::min(block, range_end - range_begin), call.bytes[k]);
 
         for (std::int64_t begin = range_begin; begin < range_end;) {
             // a block is part of one row when rows are long, else several rows
@@ -113,24 +148,27 @@ void map_strided(Cpu, const F& f, const Shape& shape, std::span<const Strides> s
             if (loop.inner() >= block) count = std::min(count, position.row_left());
             const bool one_row = count <= position.row_left();
 
-            const auto input = [&]<class T>(std::size_t k, const T* operand, T* buffer) -> const T* {
-                if (constant[k]) return buffer;
-                if (loop.is_linear(k)) return operand + begin;
-                if (one_row && loop.strides[k][loop.rank - 1] == 1) return operand + position.offset(k);
-                gather_elements(loop, k, begin, count, operand, buffer);
-                return buffer;
-            };
-            const bool direct = loop.is_linear(0) || (one_row && loop.strides[0][loop.rank - 1] == 1);
-            Out* target = direct ? out + position.offset(0) : out_buffer;
-            [&]<std::size_t... K>(std::index_sequence<K...>) {
-                detail::map_range(f, count, target, input(K + 1, in, std::get<K>(buffers.of).data())...);
-            }(std::index_sequence_for<In...>{});
-            if (!direct) scatter_elements(loop, 0, begin, count, out, out_buffer);
+            void* place[Loop::max_operands];
+            for (int k = 0; k < call.operands; ++k) {
+                const auto operand = static_cast<std::size_t>(k);
+                const bool direct = !constant[k] && (loop.is_linear(operand) || (one_row && loop.strides[k][loop.rank - 1] == 1));
+                place[k] = direct ? detail::advance(call.data[k], position.offset(operand), call.bytes[k]) : buffers[k];
+                if (!direct && !constant[k] && k > 0) move_elements(loop, operand, begin, count, call.data[k], buffers[k], call.bytes[k], true);
+            }
+            call.kernel(call.formula, count, place[0], place + 1);
+            if (place[0] == buffers[0]) move_elements(loop, 0, begin, count, call.data[0], buffers[0], call.bytes[0], false);
             begin += count;
         }
-    };
-    const std::int64_t grain = map_grain / 4;
-    parallel_for(n, grain, run);
+    });
+}
+
+/// out[i] = f(in[i]...) for plain arrays of n elements; `out` may be one of the inputs.
+template <class F, class Out, class... In>
+void map(Cpu, const F& f, std::int64_t n, Out* out, const In*... in) {
+    if (n > map_grain)
+        detail::map_arrays(detail::map_call(f, out, in...), n);
+    else if (n > 0)
+        detail::map_range(f, n, out, in...);
 }
 
 }  // namespace headtorch::cpu
@@ -138,4 +176,5 @@ void map_strided(Cpu, const F& f, const Shape& shape, std::span<const Strides> s
 namespace headtorch {
 using cpu::map;
 using cpu::map_strided;
+using cpu::detail::map_call;
 }  // namespace headtorch

@@ -2,9 +2,10 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
-/// What vector extensions alone cannot say: part of a register to and from memory, square roots, "any bit set?".
+/// What vector extensions alone cannot say: part of a register to and from memory, writing past the caches, square roots, "any bit set?".
 /// Each has a portable form; with AVX-512 or SSE the instruction is named instead.
 
+#include <algorithm>
 #include <concepts>
 #include <cstddef>
 #include <cstdint>
@@ -144,6 +145,41 @@ template <class V, class T>
 void load_masked(V& v, const T* p, int n);
 template <class V, class T>
 void store_masked(T* p, const V& v, int n);
+
+#endif
+
+#if defined(__SSE2__)
+
+/// Is there a way to write memory without reading it into the caches first?
+inline constexpr bool has_streaming = true;
+
+/// Copies `bytes` bytes past the caches; to be followed by end_streaming().
+inline void stream(void* to, const void* from, std::size_t bytes) {
+    auto* out = static_cast<std::byte*>(to);
+    const auto* in = static_cast<const std::byte*>(from);
+    const std::size_t head = std::min(bytes, (0 - reinterpret_cast<std::uintptr_t>(to)) % simd_bytes);
+    std::memcpy(out, in, head);
+    std::size_t i = head;
+    for (; i + simd_bytes <= bytes; i += simd_bytes) {
+#if defined(__AVX512F__)
+        if constexpr (simd_bytes == 64) {
+            _mm512_stream_si512(reinterpret_cast<__m512i*>(out + i), _mm512_loadu_si512(in + i));
+            continue;
+        }
+#endif
+        for (std::size_t k = i; k < i + simd_bytes; k += 16)
+            _mm_stream_si128(reinterpret_cast<__m128i*>(out + k), _mm_loadu_si128(reinterpret_cast<const __m128i*>(in + k)));
+    }
+    std::memcpy(out + i, in + i, bytes - i);
+}
+/// Orders what was streamed before what this thread writes next.
+inline void end_streaming() { _mm_sfence(); }
+
+#else
+
+inline constexpr bool has_streaming = false;
+inline void stream(void* to, const void* from, std::size_t bytes) { std::memcpy(to, from, bytes); }
+inline void end_streaming() {}
 
 #endif
 
