@@ -16,6 +16,8 @@
 
 #define HEADTORCH_ALWAYS_INLINE inline __attribute__((always_inline))
 #define HEADTORCH_NOINLINE __attribute__((noinline))
+/// For code that runs seldom, such as recording a backward pass: small rather than fast, and quickly compiled.
+#define HEADTORCH_COLD __attribute__((noinline, cold))
 
 /// Marks scalar code that CUDA kernels may call too.
 #if defined(__CUDACC__)

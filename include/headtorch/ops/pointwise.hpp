@@ -244,13 +244,19 @@ private:
         }(std::make_index_sequence<N>{});
     }
 
+    /// The gradient as tensor ops, to be differentiated again.
+    template <std::size_t I, class... Kept>
+    HEADTORCH_COLD Tensor<R, D> recorded_gradient_by(const Tensor<R, D>& gradient, const Kept&... kept) const {
+        return gradient * slope_from_kept<I, N>(op_, kept...);
+    }
+
     template <std::size_t I, class... Kept>
     Tensor<R, D> gradient_by(const Tensor<R, D>& gradient, bool last, const Kept&... kept) const {
         using Slope = decltype(slope_from_kept<I, N>(op_, typename Kept::value_type{}...));
         if constexpr (std::same_as<Slope, One>) {
             return gradient;
         } else {
-            if (GradMode::enabled()) return gradient * slope_from_kept<I, N>(op_, kept...);
+            if (GradMode::enabled()) return recorded_gradient_by<I>(gradient, kept...);
             const GradientKernel<I, N, Op> kernel{op_};
             // nobody else sees a gradient that owns its storage: its memory serves for the result
             if (last && gradient.get()->owns_storage()) {
