@@ -34,6 +34,23 @@ void product_into(Cpu device, const Tensor<T>& a, const Tensor<T>& b, const Tens
         cpu::gemm_batched<T>(c.shape()[0], ma, a.strides()[0], mb, b.strides()[0], mc, c.strides()[0], accumulate);
 }
 
+/// A tensor of rank 2 as a factor: itself or its transpose.
+enum class As : bool { is, transposed };
+
+/// The product of two matrices, or their transposes, without views of them when nothing is recorded.
+template <class T, class D>
+Tensor<T, D> mm_as(const Tensor<T, D>& a, As as_a, const Tensor<T, D>& b, As as_b);
+
+/// c = a b or c += a b, for matrices or their transposes.
+template <class T>
+void product_into(Cpu device, const Tensor<T>& a, As as_a, const Tensor<T>& b, As as_b, const Tensor<T>& c, cpu::Accumulate accumulate) {
+    const auto factor = [&](const Tensor<T>& x, As as) {
+        const auto m = matrix_ref<const T>(device, x.data(), x.shape(), x.strides());
+        return as == As::transposed ? m.transposed() : m;
+    };
+    cpu::gemm<T>(factor(a, as_a), factor(b, as_b), matrix_ref<T>(device, c.data(), c.shape(), c.strides()), accumulate);
+}
+
 template <class T, class D, class U, class E>
 void check_product(const char* op, const Tensor<T, D>& a, const Tensor<U, E>& b, int rank) {
     require_same<T, D, U, E>();
@@ -54,9 +71,17 @@ Tensor<T, D> mm(const Tensor<T, D>& a, const Tensor<U, E>& b) {
     detail::product_into(D{}, a, b, y, cpu::Accumulate::no);
     if constexpr (Floating<T>) {
         if (autograd::needs_grad(a, b))
-            return record("mm", std::move(y), input(a, [b = saved(b)](const auto& g) { return mm(g, b().t()); }),
-                          input(b, [a = saved(a)](const auto& g) { return mm(a().t(), g); }));
+            return record("mm", std::move(y), input(a, [b = saved(b)](const auto& g) { return detail::mm_as(g, detail::As::is, b(), detail::As::transposed); }),
+                          input(b, [a = saved(a)](const auto& g) { return detail::mm_as(a(), detail::As::transposed, g, detail::As::is); }));
     }
+    return y;
+}
+
+template <class T, class D>
+Tensor<T, D> detail::mm_as(const Tensor<T, D>& a, As as_a, const Tensor<T, D>& b, As as_b) {
+    if (needs_grad(a, b)) return mm(as_a == As::is ? a : a.t(), as_b == As::is ? b : b.t());
+    auto y = empty<T, D>({a.shape()[as_a == As::is ? 0 : 1], b.shape()[as_b == As::is ? 1 : 0]});
+    product_into(D{}, a, as_a, b, as_b, y, cpu::Accumulate::no);
     return y;
 }
 
@@ -158,13 +183,10 @@ Tensor<T, D> linear(const Tensor<T, D>& x, const Tensor<U, E>& weight, const Ten
 
     auto y = empty<T, D>({x.shape()[0], weight.shape()[0]});
     if (has_bias) detail::run_map(detail::Identity{}, y, bias);
-    {
-        NoGrad guard;
-        detail::product_into(D{}, x, weight.t(), y, has_bias ? cpu::Accumulate::yes : cpu::Accumulate::no);
-    }
+    detail::product_into(D{}, x, detail::As::is, weight, detail::As::transposed, y, has_bias ? cpu::Accumulate::yes : cpu::Accumulate::no);
     if (!autograd::needs_grad(x, weight, bias)) return y;
     return record("linear", std::move(y), input(x, [weight = saved(weight)](const auto& g) { return mm(g, weight()); }),
-                  input(weight, [x = saved(x)](const auto& g) { return mm(g.t(), x()); }),
+                  input(weight, [x = saved(x)](const auto& g) { return detail::mm_as(g, detail::As::transposed, x(), detail::As::is); }),
                   input(bias, [](const auto& g) { return sum(g, 0); }));
 }
 
