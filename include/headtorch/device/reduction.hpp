@@ -140,18 +140,16 @@ inline ReducePlan plan_reduce(const Shape& shape, const Strides& strides, bool c
 /// becomes the result by finish(a, count). All but finish are called with numbers and with SIMD packets.
 namespace reduction {
 
-/// Float sums are gathered in double: they are exact but for the last rounding, however long.
+/// Float sums are gathered in double: they are exact but for the last rounding, however long. A mean is the same kernel, told to divide.
 struct Sum {
+    bool mean = false;
     template <class T>
     using Gather = Accumulator<T>;
     template <class A>
     static constexpr A identity() { return A(0); }
     static auto map(const auto& x) { return x; }
     static auto combine(const auto& a, const auto& b) { return a + b; }
-    static auto finish(auto a, std::int64_t) { return a; }
-};
-struct Mean : Sum {
-    static auto finish(auto a, std::int64_t count) { return a / static_cast<decltype(a)>(count); }
+    auto finish(auto a, std::int64_t count) const { return mean ? a / static_cast<decltype(a)>(count) : a; }
 };
 struct Prod : Sum {
     template <class A>
@@ -215,12 +213,12 @@ struct Variance : Sum {
     using IsCentred = void;
     explicit Variance(double subtracted) : correction(subtracted) {}
     double correction;
-    static auto map(const auto& x, const auto& mean) { return (x - mean) * (x - mean); }
+    static auto map(const auto& x, const auto& center) { return (x - center) * (x - center); }
     double finish(double a, std::int64_t count, double) const { return a / std::max(0.0, static_cast<double>(count) - correction); }
 };
 struct StandardDeviation : Variance {
     using Variance::Variance;
-    double finish(double a, std::int64_t count, double mean) const { return std::sqrt(Variance::finish(a, count, mean)); }
+    double finish(double a, std::int64_t count, double center) const { return std::sqrt(Variance::finish(a, count, center)); }
 };
 
 /// c + log(sum of e^(x - c)), c being the largest x, or 0 where that is infinite.

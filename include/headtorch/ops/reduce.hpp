@@ -70,7 +70,7 @@ Tensor<SumType<T>, D> sum_over(const Tensor<T, D>& x, DimMask mask, bool keepdim
 template <class T, class D>
 Tensor<T, D> mean_over(const Tensor<T, D>& x, DimMask mask, bool keepdim) {
     static_assert(Floating<T>, "headtorch: mean: the mean of integers is not an integer; write mean(x.to<float>())");
-    auto y = reduce_new<T>(reduction::Mean{}, x, mask, keepdim);
+    auto y = reduce_new<T>(reduction::Sum{.mean = true}, x, mask, keepdim);
     if (needs_grad(x)) {
         const double scale = static_cast<double>(y.numel()) / static_cast<double>(x.numel());
         return record("mean", std::move(y),

@@ -55,7 +55,7 @@ Tensor<T, D> divide_or_zero(const Tensor<T, D>& g, const Tensor<T, D>& y) {
 template <class Op, class T, class D>
 Tensor<T, D> spread_over(const char* op, const Tensor<T, D>& x, DimMask mask, double correction, bool keepdim) {
     static_assert(Floating<T>, "headtorch: var and std: need a tensor of float or double: write x.to<float>() first");
-    const auto means = reduce_new<double>(reduction::Mean{}, x, mask, keepdim);
+    const auto means = reduce_new<double>(reduction::Sum{.mean = true}, x, mask, keepdim);
     auto y = reduce_centred<T>(Op(correction), x, means, mask, keepdim);
     if (!needs_grad(x)) return y;
     if constexpr (std::same_as<Op, reduction::Variance>) {
