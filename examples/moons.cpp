@@ -22,7 +22,7 @@ double accuracy(const Tensor<double>& probability, const Tensor<double>& target)
 
 int main(int argc, char** argv) {
     const examples::Options options =
-        examples::parse(argc, argv, "moons", "Two moons told apart by a network of nine parameters.", {.epochs = 1000});
+        examples::parse(argc, argv, "moons", "Two moons told apart by a network of nine parameters.", {.seed = 1, .epochs = 1000});
 
     // 640 points to train with, 160 to tell when to stop, 200 to test with. The network's output is [n, 1], so the targets are, too.
     const auto [x, y] = data::make_moons<double>(1000, {.noise = 0.3, .random_state = options.seed});
@@ -48,7 +48,11 @@ int main(int argc, char** argv) {
         const double valid_loss = nn::binary_cross_entropy(net(x_valid), y_valid).item();
         if (epoch % 10 == 0) {
             std::printf("epoch %lld: loss %.4f, validation %.4f\n", static_cast<long long>(epoch), loss.item(), valid_loss);
-            for (const auto& [name, values] : net.named_parameters()) std::printf("  %s %s\n", name.c_str(), values.detach().to_string().c_str());
+            for (const auto& [name, parameter] : net.named_parameters()) {
+                std::printf("  %-13s", name.c_str());
+                for (const double value : parameter.tolist()) std::printf(" %7.4f", value);
+                std::printf("\n");
+            }
         }
         if (valid_loss < best_loss) {
             best_loss = valid_loss;
