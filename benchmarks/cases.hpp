@@ -179,7 +179,8 @@ inline double seconds_per_step(const Step& step, double duration) {
     std::int64_t count = 1;
     double seconds = time(count);
     while (seconds < duration / 4) {
-        count = std::max(2 * count, static_cast<std::int64_t>(static_cast<double>(count) * std::min(50.0, duration / (2 * seconds + 1e-9))));
+        count =
+            std::max(2 * count, static_cast<std::int64_t>(static_cast<double>(count) * std::min(50.0, duration / (2 * seconds + 1e-9))));
         seconds = time(count);
     }
     return seconds / static_cast<double>(count);

@@ -40,18 +40,26 @@ Scheduler scheduler_of(const Case& c, optim::Schedulable& sgd) {
     if (c.op == "multi_step_lr") return make<optim::MultiStepLR>(sgd, numbers(c.str("milestones")), c.num("gamma", 0.1));
     if (c.op == "exponential_lr") return make<optim::ExponentialLR>(sgd, c.num("gamma"));
     if (c.op == "cosine_annealing_lr") return make<optim::CosineAnnealingLR>(sgd, whole("T_max", 0), c.num("eta_min", 0));
-    if (c.op == "cosine_annealing_warm_restarts") return make<optim::CosineAnnealingWarmRestarts>(sgd, whole("T_0", 0), whole("T_mult", 1), c.num("eta_min", 0));
-    if (c.op == "linear_lr") return make<optim::LinearLR>(sgd, c.num("start_factor", 1.0 / 3), c.num("end_factor", 1), whole("total_iters", 5));
+    if (c.op == "cosine_annealing_warm_restarts")
+        return make<optim::CosineAnnealingWarmRestarts>(sgd, whole("T_0", 0), whole("T_mult", 1), c.num("eta_min", 0));
+    if (c.op == "linear_lr")
+        return make<optim::LinearLR>(sgd, c.num("start_factor", 1.0 / 3), c.num("end_factor", 1), whole("total_iters", 5));
     if (c.op == "constant_lr") return make<optim::ConstantLR>(sgd, c.num("factor", 1.0 / 3), whole("total_iters", 5));
     if (c.op == "polynomial_lr") return make<optim::PolynomialLR>(sgd, whole("total_iters", 5), c.num("power", 1));
     if (c.op == "lambda_lr") return make<optim::LambdaLR>(sgd, [f = c.num("factor")](std::int64_t epoch) { return std::pow(f, epoch); });
     if (c.op == "multiplicative_lr") return make<optim::MultiplicativeLR>(sgd, [f = c.num("factor")](std::int64_t) { return f; });
     if (c.op == "one_cycle_lr")
-        return make<optim::OneCycleLR>(sgd, optim::OneCycleOptions{.max_lr = c.num("max_lr"), .total_steps = whole("total_steps", 0), .epochs = whole("epochs", 0),
-                                                                   .steps_per_epoch = whole("steps_per_epoch", 0), .pct_start = c.num("pct_start", 0.3),
-                                                                   .anneal_strategy = c.str("anneal_strategy", "cos"), .cycle_momentum = c.flag("cycle_momentum", true),
-                                                                   .base_momentum = c.num("base_momentum", 0.85), .max_momentum = c.num("max_momentum", 0.95),
-                                                                   .div_factor = c.num("div_factor", 25), .final_div_factor = c.num("final_div_factor", 1e4),
+        return make<optim::OneCycleLR>(sgd, optim::OneCycleOptions{.max_lr = c.num("max_lr"),
+                                                                   .total_steps = whole("total_steps", 0),
+                                                                   .epochs = whole("epochs", 0),
+                                                                   .steps_per_epoch = whole("steps_per_epoch", 0),
+                                                                   .pct_start = c.num("pct_start", 0.3),
+                                                                   .anneal_strategy = c.str("anneal_strategy", "cos"),
+                                                                   .cycle_momentum = c.flag("cycle_momentum", true),
+                                                                   .base_momentum = c.num("base_momentum", 0.85),
+                                                                   .max_momentum = c.num("max_momentum", 0.95),
+                                                                   .div_factor = c.num("div_factor", 25),
+                                                                   .final_div_factor = c.num("final_div_factor", 1e4),
                                                                    .three_phase = c.flag("three_phase")});
     return nullptr;
 }
@@ -76,9 +84,14 @@ TEST_CASE("schedulers give PyTorch's rates", "[optim]") {
             momenta.push_back(*sgd.momentum(0));
         };
         if (c.op == "reduce_lr_on_plateau") {
-            optim::ReduceLROnPlateau plateau(sgd, {.mode = c.str("mode", "min"), .factor = c.num("factor", 0.1), .patience = static_cast<int>(c.num("patience", 10)),
-                                                   .threshold = c.num("threshold", 1e-4), .threshold_mode = c.str("threshold_mode", "rel"),
-                                                   .cooldown = static_cast<int>(c.num("cooldown", 0)), .min_lr = c.num("min_lr", 0), .eps = c.num("eps", 1e-8)});
+            optim::ReduceLROnPlateau plateau(sgd, {.mode = c.str("mode", "min"),
+                                                   .factor = c.num("factor", 0.1),
+                                                   .patience = static_cast<int>(c.num("patience", 10)),
+                                                   .threshold = c.num("threshold", 1e-4),
+                                                   .threshold_mode = c.str("threshold_mode", "rel"),
+                                                   .cooldown = static_cast<int>(c.num("cooldown", 0)),
+                                                   .min_lr = c.num("min_lr", 0),
+                                                   .eps = c.num("eps", 1e-8)});
             note();
             for (double metric : c.tensor<double>("metrics").tolist()) {
                 plateau.step(metric);
@@ -108,7 +121,8 @@ TEST_CASE("schedulers give PyTorch's rates", "[optim]") {
             scheduler = make<optim::StepLR>(sgd, c.integer("step_size", 0), c.num("gamma"));
             std::vector<double> second;
             for (int epoch = 0; epoch < 5; ++epoch, scheduler->step()) second.push_back(sgd.lr(1));
-            CHECK(second == std::vector<double>{c.num("second_lr"), c.num("second_lr"), c.num("second_lr"), c.num("second_lr"), c.num("second_lr") * c.num("gamma")});
+            CHECK(second == std::vector<double>{c.num("second_lr"), c.num("second_lr"), c.num("second_lr"), c.num("second_lr"),
+                                                c.num("second_lr") * c.num("gamma")});
             continue;
         } else {
             scheduler = scheduler_of(c, sgd);

@@ -58,24 +58,44 @@ void run_case(const Case& c) {
     const double decay = c.num("weight_decay", 0);
     using Params = std::vector<Tensor<T>>;
     if (c.op == "sgd")
-        run<T>(c, [&](Params p) { return optim::SGD(p, {c.num("lr"), c.num("momentum", 0), c.num("dampening", 0), decay, c.flag("nesterov"), maximize}); });
+        run<T>(c, [&](Params p) {
+            return optim::SGD(p, {c.num("lr"), c.num("momentum", 0), c.num("dampening", 0), decay, c.flag("nesterov"), maximize});
+        });
     else if (c.op == "adam")
-        run<T>(c, [&](Params p) { return optim::Adam(p, {c.num("lr", 1e-3), betas(c), c.num("eps", 1e-8), decay, c.flag("amsgrad"), maximize}); });
+        run<T>(c, [&](Params p) {
+            return optim::Adam(p, {c.num("lr", 1e-3), betas(c), c.num("eps", 1e-8), decay, c.flag("amsgrad"), maximize});
+        });
     else if (c.op == "adamw")
-        run<T>(c, [&](Params p) { return optim::AdamW(p, {c.num("lr", 1e-3), betas(c), c.num("eps", 1e-8), c.num("weight_decay", 1e-2), c.flag("amsgrad"), maximize}); });
+        run<T>(c, [&](Params p) {
+            return optim::AdamW(
+                p, {c.num("lr", 1e-3), betas(c), c.num("eps", 1e-8), c.num("weight_decay", 1e-2), c.flag("amsgrad"), maximize});
+        });
     else if (c.op == "rmsprop")
-        run<T>(c, [&](Params p) { return optim::RMSprop(p, {c.num("lr", 1e-2), c.num("alpha", 0.99), c.num("eps", 1e-8), decay, c.num("momentum", 0), c.flag("centered"), maximize}); });
+        run<T>(c, [&](Params p) {
+            return optim::RMSprop(p, {c.num("lr", 1e-2), c.num("alpha", 0.99), c.num("eps", 1e-8), decay, c.num("momentum", 0),
+                                      c.flag("centered"), maximize});
+        });
     else if (c.op == "adagrad")
-        run<T>(c, [&](Params p) { return optim::Adagrad(p, {c.num("lr", 1e-2), c.num("lr_decay", 0), decay, c.num("initial_accumulator_value", 0), c.num("eps", 1e-10), maximize}); });
+        run<T>(c, [&](Params p) {
+            return optim::Adagrad(
+                p, {c.num("lr", 1e-2), c.num("lr_decay", 0), decay, c.num("initial_accumulator_value", 0), c.num("eps", 1e-10), maximize});
+        });
     else if (c.op == "adadelta")
         run<T>(c, [&](Params p) { return optim::Adadelta(p, {c.num("lr", 1), c.num("rho", 0.9), c.num("eps", 1e-6), decay, maximize}); });
     else if (c.op == "nadam")
-        run<T>(c, [&](Params p) { return optim::NAdam(p, {c.num("lr", 2e-3), betas(c), c.num("eps", 1e-8), decay, c.num("momentum_decay", 4e-3), c.flag("decoupled_weight_decay"), maximize}); });
+        run<T>(c, [&](Params p) {
+            return optim::NAdam(p, {c.num("lr", 2e-3), betas(c), c.num("eps", 1e-8), decay, c.num("momentum_decay", 4e-3),
+                                    c.flag("decoupled_weight_decay"), maximize});
+        });
     else if (c.op == "radam")
-        run<T>(c, [&](Params p) { return optim::RAdam(p, {c.num("lr", 1e-3), betas(c), c.num("eps", 1e-8), decay, c.flag("decoupled_weight_decay"), maximize}); });
+        run<T>(c, [&](Params p) {
+            return optim::RAdam(p, {c.num("lr", 1e-3), betas(c), c.num("eps", 1e-8), decay, c.flag("decoupled_weight_decay"), maximize});
+        });
     else if (c.op == "lbfgs")
         run<T>(c, [&](Params p) {
-            return optim::LBFGS(p, {.lr = c.num("lr", 1), .max_iter = static_cast<int>(c.num("max_iter", 20)), .history_size = static_cast<int>(c.num("history_size", 100)),
+            return optim::LBFGS(p, {.lr = c.num("lr", 1),
+                                    .max_iter = static_cast<int>(c.num("max_iter", 20)),
+                                    .history_size = static_cast<int>(c.num("history_size", 100)),
                                     .line_search_fn = c.str("line_search_fn", "")});
         });
     else if (c.op != "sgd_groups" && c.op != "adam_groups")

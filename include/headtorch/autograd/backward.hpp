@@ -183,7 +183,8 @@ Ref<Node> differentiable_root(const char* op, const Tensor<T, D>& y, const Tenso
     const Ref<Node> root = node_of(y);
     if (!root) throw AutogradError(message(op, ": this tensor does not depend on anything that requires a gradient"));
     if (!gradient.defined() && y.numel() != 1)
-        throw AutogradError(message(op, ": a tensor of shape ", y.shape(), " is not a single number; reduce it with sum() or mean(), or give a gradient"));
+        throw AutogradError(
+            message(op, ": a tensor of shape ", y.shape(), " is not a single number; reduce it with sum() or mean(), or give a gradient"));
     if (gradient.defined() && !(gradient.shape() == y.shape()))
         throw ShapeError(message(op, ": a gradient of shape ", gradient.shape(), " for an output of shape ", y.shape()));
     return root;
@@ -215,7 +216,8 @@ void Tensor<T, D>::backward(const Tensor& gradient, BackwardOptions options) con
 /// Gradients of `y` (or of the sum of y * gradient) with respect to `xs`, without touching any grad(). Undefined for an x that y does not
 /// depend on.
 template <class T, class D>
-std::vector<Tensor<T, D>> grad(const Tensor<T, D>& y, const std::vector<Tensor<T, D>>& xs, const Tensor<T, D>& gradient, BackwardOptions options = {}) {
+std::vector<Tensor<T, D>> grad(const Tensor<T, D>& y, const std::vector<Tensor<T, D>>& xs, const Tensor<T, D>& gradient,
+                               BackwardOptions options = {}) {
     const auto root = autograd::differentiable_root("grad", y, gradient);
     autograd::Engine::Captures captures;
     for (std::size_t i = 0; i < xs.size(); ++i) {

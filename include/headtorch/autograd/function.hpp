@@ -94,10 +94,12 @@ private:
             for (std::size_t i = 0; i < count; ++i) context.needs_[i] = wants(i);
             auto result = Derived::backward(context, gradient);
             if constexpr (AnyTensor<decltype(result)>) {
-                static_assert(count == 1, "headtorch: Function: backward() of a function of several tensors returns a std::tuple of their gradients");
+                static_assert(count == 1,
+                              "headtorch: Function: backward() of a function of several tensors returns a std::tuple of their gradients");
                 return std::tuple(std::move(result));
             } else {
-                static_assert(std::tuple_size_v<decltype(result)> == count, "headtorch: Function: backward() returns one gradient for each tensor that forward() takes");
+                static_assert(std::tuple_size_v<decltype(result)> == count,
+                              "headtorch: Function: backward() returns one gradient for each tensor that forward() takes");
                 return result;
             }
         });

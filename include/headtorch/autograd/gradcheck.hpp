@@ -93,11 +93,12 @@ bool gradcheck(const F& f, const std::vector<Tensor<double>>& inputs, GradcheckO
                 for (std::size_t o = 0; o < numeric[k].size(); ++o) {
                     const auto& g = analytic[k][o][i];
                     if (g.defined() && !(g.shape() == leaves[i].shape()))
-                        throw AutogradError(message("gradcheck: the gradient by input ", i, " has shape ", g.shape(), ", the input ", leaves[i].shape()));
+                        throw AutogradError(
+                            message("gradcheck: the gradient by input ", i, " has shape ", g.shape(), ", the input ", leaves[i].shape()));
                     const double a = g.defined() ? g.data()[detail::offset_of(g, e)] : 0, n = numeric[k][o];
                     if (!(std::abs(a - n) <= options.atol + options.rtol * std::abs(n)))
-                        throw AutogradError(message("gradcheck: derivative of element ", o, " of output ", k, " by element ", e, " of input ", i, ": backward gives ",
-                                                    a, ", the difference quotient ", n));
+                        throw AutogradError(message("gradcheck: derivative of element ", o, " of output ", k, " by element ", e,
+                                                    " of input ", i, ": backward gives ", a, ", the difference quotient ", n));
                 }
             }
         }

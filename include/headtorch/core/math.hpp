@@ -114,7 +114,8 @@ HEADTORCH_HOST_DEVICE auto where(bool condition, A a, B b) {
 
 }  // namespace number
 
-// A using-declaration inside a function lets the argument's own namespace be searched as well: std:: or number:: for numbers, theirs for the rest.
+// A using-declaration inside a function lets the argument's own namespace be searched as well: std:: or number:: for numbers,
+// theirs for the rest.
 template <class X>
 HEADTORCH_HOST_DEVICE HEADTORCH_ALWAYS_INLINE auto exp(const X& x) {
     using std::exp;

@@ -92,10 +92,10 @@ public:
         return product;
     }
 
-    /// Strides of a row-major tensor of this shape, in elements.
+    /// Strides of a row-major tensor of this shape, in elements. Those of an empty tensor may wrap around; nobody follows them.
     Strides contiguous_strides() const {
         Strides strides = filled(rank(), 1);
-        for (int i = rank() - 2; i >= 0; --i) strides[i] = strides[i + 1] * std::max<std::int64_t>(1, (*this)[i + 1]);
+        for (int i = rank() - 2; i >= 0; --i) __builtin_mul_overflow(strides[i + 1], std::max<std::int64_t>(1, (*this)[i + 1]), &strides[i]);
         return strides;
     }
 
@@ -129,7 +129,8 @@ inline Shape broadcast_shapes(std::string_view op, const Shape& a, const Shape& 
         const std::int64_t m = i <= a.rank() ? a[a.rank() - i] : 1;
         const std::int64_t n = i <= b.rank() ? b[b.rank() - i] : 1;
         if (m != n && m != 1 && n != 1)
-            throw ShapeError(message(op, ": shapes do not broadcast: ", a, " and ", b, " (sizes ", m, " and ", n, " at dimension ", rank - i, ")"));
+            throw ShapeError(
+                message(op, ": shapes do not broadcast: ", a, " and ", b, " (sizes ", m, " and ", n, " at dimension ", rank - i, ")"));
         result[rank - i] = m == 1 ? n : m;
     }
     return result;
@@ -148,7 +149,7 @@ inline bool is_contiguous(const Shape& shape, const Strides& strides) {
     for (int i = shape.rank() - 1; i >= 0; --i) {
         if (shape[i] == 0) return true;
         if (shape[i] != 1 && strides[i] != expected) return false;
-        expected *= shape[i];
+        __builtin_mul_overflow(expected, shape[i], &expected);  // too large only when a dimension is 0
     }
     return true;
 }

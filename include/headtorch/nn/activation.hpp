@@ -22,9 +22,11 @@ inline std::string python_float(double value) {
 }
 }  // namespace detail
 
-using headtorch::bent_identity, headtorch::celu, headtorch::elu, headtorch::gelu, headtorch::glu, headtorch::hardshrink, headtorch::hardsigmoid;
+using headtorch::bent_identity, headtorch::celu, headtorch::elu, headtorch::gelu, headtorch::glu, headtorch::hardshrink,
+    headtorch::hardsigmoid;
 using headtorch::hardswish, headtorch::hardtanh, headtorch::leaky_relu, headtorch::log_softmax, headtorch::logsigmoid, headtorch::mish;
-using headtorch::prelu, headtorch::relu, headtorch::relu6, headtorch::selu, headtorch::sigmoid, headtorch::silu, headtorch::soft_exponential;
+using headtorch::prelu, headtorch::relu, headtorch::relu6, headtorch::selu, headtorch::sigmoid, headtorch::silu,
+    headtorch::soft_exponential;
 using headtorch::softmax, headtorch::softmin, headtorch::softplus, headtorch::softshrink, headtorch::softsign, headtorch::tanh;
 using headtorch::tanhshrink, headtorch::threshold;
 
@@ -89,7 +91,9 @@ struct Hardtanh : Module<Hardtanh> {
     }
     auto fields() { return nn::fields(); }
     auto forward(const auto& x) const { return hardtanh(x, min_val, max_val); }
-    std::string extra_repr() const { return message("min_val=", detail::python_float(min_val), ", max_val=", detail::python_float(max_val)); }
+    std::string extra_repr() const {
+        return message("min_val=", detail::python_float(min_val), ", max_val=", detail::python_float(max_val));
+    }
 };
 
 struct Softshrink : Module<Softshrink> {

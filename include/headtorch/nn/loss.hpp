@@ -85,7 +85,9 @@ struct TripletMarginLoss : Module<TripletMarginLoss> {
     TripletMarginLossOptions options;
     explicit TripletMarginLoss(TripletMarginLossOptions o = {}) : options(o) {}
     auto fields() { return nn::fields(); }
-    auto forward(const auto& anchor, const auto& positive, const auto& negative) const { return triplet_margin_loss(anchor, positive, negative, options); }
+    auto forward(const auto& anchor, const auto& positive, const auto& negative) const {
+        return triplet_margin_loss(anchor, positive, negative, options);
+    }
 };
 
 namespace detail {
@@ -102,7 +104,9 @@ struct BCELoss : Module<BCELoss<T, D>> {
     Reduction reduction;
     explicit BCELoss(WeightedLossOptions<T, D> o = {}) : weight(detail::weight_buffer(o.weight)), reduction(o.reduction) {}
     auto fields() { return nn::fields("weight", weight); }
-    Tensor<T, D> forward(const Tensor<T, D>& x, const Tensor<T, D>& target) const { return binary_cross_entropy(x, target, {weight, reduction}); }
+    Tensor<T, D> forward(const Tensor<T, D>& x, const Tensor<T, D>& target) const {
+        return binary_cross_entropy(x, target, {weight, reduction});
+    }
 };
 template <class T = float, class D = Cpu>
 struct BCEWithLogitsLoss : Module<BCEWithLogitsLoss<T, D>> {
@@ -121,16 +125,21 @@ struct MultiLabelSoftMarginLoss : Module<MultiLabelSoftMarginLoss<T, D>> {
     Reduction reduction;
     explicit MultiLabelSoftMarginLoss(WeightedLossOptions<T, D> o = {}) : weight(detail::weight_buffer(o.weight)), reduction(o.reduction) {}
     auto fields() { return nn::fields("weight", weight); }
-    Tensor<T, D> forward(const Tensor<T, D>& x, const Tensor<T, D>& target) const { return multilabel_soft_margin_loss(x, target, {weight, reduction}); }
+    Tensor<T, D> forward(const Tensor<T, D>& x, const Tensor<T, D>& target) const {
+        return multilabel_soft_margin_loss(x, target, {weight, reduction});
+    }
 };
 template <class T = float, class D = Cpu>
 struct NLLLoss : Module<NLLLoss<T, D>> {
     Buffer<T, D> weight;
     std::int64_t ignore_index;
     Reduction reduction;
-    explicit NLLLoss(NLLLossOptions<T, D> o = {}) : weight(detail::weight_buffer(o.weight)), ignore_index(o.ignore_index), reduction(o.reduction) {}
+    explicit NLLLoss(NLLLossOptions<T, D> o = {})
+        : weight(detail::weight_buffer(o.weight)), ignore_index(o.ignore_index), reduction(o.reduction) {}
     auto fields() { return nn::fields("weight", weight); }
-    Tensor<T, D> forward(const Tensor<T, D>& x, const Tensor<std::int64_t, D>& target) const { return nll_loss(x, target, {weight, ignore_index, reduction}); }
+    Tensor<T, D> forward(const Tensor<T, D>& x, const Tensor<std::int64_t, D>& target) const {
+        return nll_loss(x, target, {weight, ignore_index, reduction});
+    }
 };
 /// The target is class labels (int64) or probabilities.
 template <class T = float, class D = Cpu>
@@ -140,9 +149,14 @@ struct CrossEntropyLoss : Module<CrossEntropyLoss<T, D>> {
     Reduction reduction;
     double label_smoothing;
     explicit CrossEntropyLoss(CrossEntropyOptions<T, D> o = {})
-        : weight(detail::weight_buffer(o.weight)), ignore_index(o.ignore_index), reduction(o.reduction), label_smoothing(o.label_smoothing) {}
+        : weight(detail::weight_buffer(o.weight)),
+          ignore_index(o.ignore_index),
+          reduction(o.reduction),
+          label_smoothing(o.label_smoothing) {}
     auto fields() { return nn::fields("weight", weight); }
-    Tensor<T, D> forward(const Tensor<T, D>& x, const auto& target) const { return cross_entropy(x, target, {weight, ignore_index, reduction, label_smoothing}); }
+    Tensor<T, D> forward(const Tensor<T, D>& x, const auto& target) const {
+        return cross_entropy(x, target, {weight, ignore_index, reduction, label_smoothing});
+    }
 };
 
 }  // namespace headtorch::nn

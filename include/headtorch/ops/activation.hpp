@@ -50,7 +50,9 @@ struct Gelu {
     static constexpr Keep keep = Keep::inputs;
     static auto phi(const auto& x) { return 0.5 * (1 + math::erf(x * (1 / std::numbers::sqrt2))); }
     static auto value(const auto& x) { return x * phi(x); }
-    static auto slope(const auto& x, const auto&) { return phi(x) + x * math::exp(-0.5 * (x * x)) * (0.5 * std::numbers::inv_sqrtpi * std::numbers::sqrt2); }
+    static auto slope(const auto& x, const auto&) {
+        return phi(x) + x * math::exp(-0.5 * (x * x)) * (0.5 * std::numbers::inv_sqrtpi * std::numbers::sqrt2);
+    }
 };
 /// x (1 + tanh(sqrt(2 / pi) (x + 0.044715 x³))) / 2
 struct GeluTanh {
@@ -89,7 +91,9 @@ struct Softplus {
     static constexpr Keep keep = Keep::inputs;
     double beta, threshold;
     auto value(const auto& x) const { return math::where(x * beta > threshold, x, log_one_plus_exp(x * beta) / beta); }
-    auto slope(const auto& x, const auto&) const { return math::where(x * beta > threshold, math::constant(x, 1), math::sigmoid(x * beta)); }
+    auto slope(const auto& x, const auto&) const {
+        return math::where(x * beta > threshold, math::constant(x, 1), math::sigmoid(x * beta));
+    }
 };
 struct Softsign {
     static constexpr const char* name = "softsign";
@@ -130,7 +134,8 @@ struct SoftExponential {
     }
     static auto slopes(const auto& x, const auto& a, const auto&) {
         const auto s = safe(a), u = argument(x, a), e = exponent(x, a);
-        const auto by_a = math::where(a < 0, (x + 2 * a) / (u * s) + math::log(u) / (s * s), x * math::exp(e) / s - math::expm1(e) / (s * s) + 1);
+        const auto by_a =
+            math::where(a < 0, (x + 2 * a) / (u * s) + math::log(u) / (s * s), x * math::exp(e) / s - math::expm1(e) / (s * s) + 1);
         return std::tuple(math::where(a < 0, 1 / u, math::exp(e)), math::where(a == 0, math::constant(x, 0), by_a));
     }
 };
@@ -158,7 +163,9 @@ Tensor<T, D> silu(const Tensor<T, D>& x) { return pointwise(formula::Silu{}, x);
 template <Floating T, class D>
 Tensor<T, D> mish(const Tensor<T, D>& x) { return pointwise(formula::Mish{}, x); }
 template <Floating T, class D>
-Tensor<T, D> softplus(const Tensor<T, D>& x, double beta = 1, double threshold = 20) { return pointwise(formula::Softplus{beta, threshold}, x); }
+Tensor<T, D> softplus(const Tensor<T, D>& x, double beta = 1, double threshold = 20) {
+    return pointwise(formula::Softplus{beta, threshold}, x);
+}
 template <Floating T, class D>
 Tensor<T, D> softsign(const Tensor<T, D>& x) { return pointwise(formula::Softsign{}, x); }
 template <Floating T, class D>
@@ -181,7 +188,8 @@ Tensor<T, D> glu(const Tensor<T, D>& x, std::int64_t dim = -1) {
     if (x.dim() == 0) throw ShapeError("glu: a 0-dim tensor has no halves");
     const std::int64_t size = x.size(dim);
     if (size % 2 != 0) throw ShapeError(message("glu: dimension ", dim, " of ", x.shape(), " has an odd size and no halves"));
-    return pointwise([](const auto& a, const auto& b) { return a * math::sigmoid(b); }, x.narrow(dim, 0, size / 2), x.narrow(dim, size / 2, size / 2));
+    return pointwise([](const auto& a, const auto& b) { return a * math::sigmoid(b); }, x.narrow(dim, 0, size / 2),
+                     x.narrow(dim, size / 2, size / 2));
 }
 
 }  // namespace headtorch

@@ -78,7 +78,9 @@ struct Prelu {
     static constexpr const char* name = "prelu";
     static constexpr Keep keep = Keep::inputs;
     static auto value(const auto& x, const auto& w) { return math::where(x > 0, x, w * x); }
-    static auto slopes(const auto& x, const auto& w, const auto&) { return std::tuple(math::where(x > 0, math::constant(x, 1), w), math::where(x > 0, math::constant(x, 0), x)); }
+    static auto slopes(const auto& x, const auto& w, const auto&) {
+        return std::tuple(math::where(x > 0, math::constant(x, 1), w), math::where(x > 0, math::constant(x, 0), x));
+    }
 };
 
 }  // namespace formula
@@ -113,7 +115,8 @@ Tensor<T, D> prelu(const Tensor<T, D>& x, const Tensor<U, E>& weight) {
     detail::require_same<T, D, U, E>();
     const std::int64_t channels = x.dim() > 1 ? x.shape()[1] : 1;
     if (weight.numel() != 1 && (weight.dim() != 1 || weight.numel() != channels))
-        throw ShapeError(message("prelu: a weight of shape ", weight.shape(), " for an input of shape ", x.shape(), ": give one element, or one for each of ", channels, " channels"));
+        throw ShapeError(message("prelu: a weight of shape ", weight.shape(), " for an input of shape ", x.shape(),
+                                 ": give one element, or one for each of ", channels, " channels"));
     if (weight.numel() == 1) return pointwise(formula::Prelu{}, x, weight.dim() <= x.dim() ? weight : weight.reshape(Shape{}));
     Shape shape = IntList::filled(x.dim(), 1);
     shape[1] = channels;

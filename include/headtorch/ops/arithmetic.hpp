@@ -160,7 +160,9 @@ const Tensor<T, D>& operator/=(const Tensor<T, D>& x, const Tensor<U, E>& y) { r
 template <class T, class D, Number S>
 const Tensor<T, D>& operator+=(const Tensor<T, D>& x, S s) { return pointwise_(formula::AddNumber<T>{detail::element<T>(s)}, x); }
 template <class T, class D, Number S>
-const Tensor<T, D>& operator-=(const Tensor<T, D>& x, S s) { return pointwise_(formula::AddNumber<T>{static_cast<T>(-detail::element<T>(s))}, x); }
+const Tensor<T, D>& operator-=(const Tensor<T, D>& x, S s) {
+    return pointwise_(formula::AddNumber<T>{static_cast<T>(-detail::element<T>(s))}, x);
+}
 template <class T, class D, Number S>
 const Tensor<T, D>& operator*=(const Tensor<T, D>& x, S s) { return pointwise_(formula::MulNumber<T>{detail::element<T>(s)}, x); }
 template <Floating T, class D, Number S>

@@ -72,7 +72,9 @@ Tensor<T, D> roll(const Tensor<T, D>& x, const Dims& shifts, const Dims& dims) {
     Tensor<T, D> y = x;
     for (int k = 0; k < dims.rank(); ++k) {
         const int d = normalize_dim("roll", dims[k], x.dim());
-        if (x.dim()) y = detail::reordered(y, d, [shift = shifts[k]](std::int64_t i, std::int64_t size) { return ((i - shift) % size + size) % size; });
+        if (x.dim())
+            y = detail::reordered(y, d,
+                                  [shift = shifts[k]](std::int64_t i, std::int64_t size) { return ((i - shift) % size + size) % size; });
     }
     return y;
 }

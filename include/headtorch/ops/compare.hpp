@@ -24,13 +24,21 @@ Tensor<bool, D> compare(const char* name, const F& f, const Tensor<T, D>& a) {
 }  // namespace detail
 
 template <class T, class D, class U, class E>
-auto operator==(const Tensor<T, D>& a, const Tensor<U, E>& b) { return detail::compare("eq", [](const auto& x, const auto& y) { return x == y; }, a, b); }
+auto operator==(const Tensor<T, D>& a, const Tensor<U, E>& b) {
+    return detail::compare("eq", [](const auto& x, const auto& y) { return x == y; }, a, b);
+}
 template <class T, class D, class U, class E>
-auto operator!=(const Tensor<T, D>& a, const Tensor<U, E>& b) { return detail::compare("ne", [](const auto& x, const auto& y) { return x != y; }, a, b); }
+auto operator!=(const Tensor<T, D>& a, const Tensor<U, E>& b) {
+    return detail::compare("ne", [](const auto& x, const auto& y) { return x != y; }, a, b);
+}
 template <class T, class D, class U, class E>
-auto operator<(const Tensor<T, D>& a, const Tensor<U, E>& b) { return detail::compare("lt", [](const auto& x, const auto& y) { return x < y; }, a, b); }
+auto operator<(const Tensor<T, D>& a, const Tensor<U, E>& b) {
+    return detail::compare("lt", [](const auto& x, const auto& y) { return x < y; }, a, b);
+}
 template <class T, class D, class U, class E>
-auto operator<=(const Tensor<T, D>& a, const Tensor<U, E>& b) { return detail::compare("le", [](const auto& x, const auto& y) { return x <= y; }, a, b); }
+auto operator<=(const Tensor<T, D>& a, const Tensor<U, E>& b) {
+    return detail::compare("le", [](const auto& x, const auto& y) { return x <= y; }, a, b);
+}
 template <class T, class D, class U, class E>
 auto operator>(const Tensor<T, D>& a, const Tensor<U, E>& b) { return b < a; }
 template <class T, class D, class U, class E>
@@ -50,11 +58,17 @@ template <class T, class D, Number S>
 auto operator>=(const Tensor<T, D>& a, S s) { return detail::compare("ge", [s = static_cast<T>(s)](const auto& x) { return x >= s; }, a); }
 
 template <class D>
-Tensor<bool, D> operator&(const Tensor<bool, D>& a, const Tensor<bool, D>& b) { return detail::compare("and", [](const auto& x, const auto& y) { return x & y; }, a, b); }
+Tensor<bool, D> operator&(const Tensor<bool, D>& a, const Tensor<bool, D>& b) {
+    return detail::compare("and", [](const auto& x, const auto& y) { return x & y; }, a, b);
+}
 template <class D>
-Tensor<bool, D> operator|(const Tensor<bool, D>& a, const Tensor<bool, D>& b) { return detail::compare("or", [](const auto& x, const auto& y) { return x | y; }, a, b); }
+Tensor<bool, D> operator|(const Tensor<bool, D>& a, const Tensor<bool, D>& b) {
+    return detail::compare("or", [](const auto& x, const auto& y) { return x | y; }, a, b);
+}
 template <class D>
-Tensor<bool, D> operator^(const Tensor<bool, D>& a, const Tensor<bool, D>& b) { return detail::compare("xor", [](const auto& x, const auto& y) { return x ^ y; }, a, b); }
+Tensor<bool, D> operator^(const Tensor<bool, D>& a, const Tensor<bool, D>& b) {
+    return detail::compare("xor", [](const auto& x, const auto& y) { return x ^ y; }, a, b);
+}
 template <class D>
 Tensor<bool, D> operator!(const Tensor<bool, D>& a) { return detail::compare("not", [](const auto& x) { return !x; }, a); }
 template <class D>

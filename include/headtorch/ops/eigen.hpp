@@ -31,12 +31,14 @@ auto as_vector(const Tensor<T, Cpu>& x) {
     return cpu::EigenVectorMap<T>(x.data(), x.numel(), Eigen::InnerStride<>(x.strides()[0]));
 }
 
-/// A tensor on the memory of a matrix or vector that stays the caller's and must outlive it. Columns of a column-major matrix become strides.
+/// A tensor on the memory of a matrix or vector that stays the caller's and must outlive it. Columns of a column-major matrix
+/// become strides.
 template <class M>
     requires cpu::EigenDense<M> && std::is_lvalue_reference_v<M&&>
 auto from_eigen(M&& matrix) {
     using T = typename std::remove_cvref_t<M>::Scalar;
-    static_assert(!std::is_const_v<std::remove_reference_t<decltype(*matrix.data())>>, "headtorch: from_eigen: a tensor can be written to; give a matrix that is not const, or a copy");
+    static_assert(!std::is_const_v<std::remove_reference_t<decltype(*matrix.data())>>,
+                  "headtorch: from_eigen: a tensor can be written to; give a matrix that is not const, or a copy");
     if constexpr (std::remove_cvref_t<M>::IsVectorAtCompileTime)
         return from_blob<T>(matrix.data(), {matrix.size()}, {matrix.innerStride()});
     else

@@ -19,7 +19,8 @@
 namespace headtorch {
 namespace detail {
 
-/// Labels of one operand, one character a dimension. The dimensions of an ellipsis become the characters \\x01, \\x02, …, counted from the last.
+/// Labels of one operand, one character a dimension. The dimensions of an ellipsis become the characters \x01, \x02, …,
+/// counted from the last.
 using IndexLabels = std::string;
 
 inline IndexLabels einsum_labels(std::string_view term, int rank, std::string_view equation) {
@@ -30,7 +31,8 @@ inline IndexLabels einsum_labels(std::string_view term, int rank, std::string_vi
         const char c = term[i];
         if (c == ' ') continue;
         if (c == '.') {
-            if (dots || term.substr(i, 3) != "...") throw ValueError(message("einsum: an ellipsis is written ..., once in a term: \"", equation, "\""));
+            if (dots || term.substr(i, 3) != "...")
+                throw ValueError(message("einsum: an ellipsis is written ..., once in a term: \"", equation, "\""));
             dots = true;
             i += 2;
             for (int k = rank - letters; k > 0; --k) labels += static_cast<char>(k);
@@ -50,7 +52,8 @@ Tensor<T, D> merge_repeated(Tensor<T, D> x, IndexLabels& labels) {
         const std::size_t j = labels.find(labels[i], i + 1);
         if (j == IndexLabels::npos) continue;
         if (x.shape()[static_cast<int>(i)] != x.shape()[static_cast<int>(j)])
-            throw ShapeError(message("einsum: the label ", labels[i], " stands for sizes ", x.shape()[static_cast<int>(i)], " and ", x.shape()[static_cast<int>(j)]));
+            throw ShapeError(message("einsum: the label ", labels[i], " stands for sizes ", x.shape()[static_cast<int>(i)], " and ",
+                                     x.shape()[static_cast<int>(j)]));
         const char label = labels[i];
         x = x.diagonal(0, static_cast<int>(i), static_cast<int>(j));
         labels.erase(j, 1);
@@ -110,14 +113,16 @@ Tensor<T, D> contract(Tensor<T, D> a, IndexLabels la, Tensor<T, D> b, IndexLabel
     Shape sx = x.shape(), sy = y.shape();
     const auto match = [&](std::size_t i, std::size_t j, char label) {
         const int p = static_cast<int>(i), q = static_cast<int>(j);
-        if (sx[p] != sy[q] && sx[p] != 1 && sy[q] != 1) throw ShapeError(message("einsum: the label ", label, " stands for sizes ", sx[p], " and ", sy[q]));
+        if (sx[p] != sy[q] && sx[p] != 1 && sy[q] != 1)
+            throw ShapeError(message("einsum: the label ", label, " stands for sizes ", sx[p], " and ", sy[q]));
         sx[p] = sy[q] = sx[p] == 1 ? sy[q] : sx[p];
     };
     for (std::size_t i = 0; i < batch.size(); ++i) match(i, i, batch[i]);
     for (std::size_t i = 0; i < inner.size(); ++i) match(batch.size() + left.size() + i, batch.size() + i, inner[i]);
     x = x.expand(sx);
     y = y.expand(sy);
-    const std::int64_t n = product_of(sx, 0, batch.size()), rows = product_of(sx, batch.size(), left.size()), depth = product_of(sy, batch.size(), inner.size()),
+    const std::int64_t n = product_of(sx, 0, batch.size()), rows = product_of(sx, batch.size(), left.size()),
+                       depth = product_of(sy, batch.size(), inner.size()),
                        columns = product_of(sy, batch.size() + inner.size(), right.size());
     result = batch + left + right;
     Shape shape;
@@ -139,16 +144,19 @@ Tensor<T, D> einsum(std::string_view equation, const std::vector<Tensor<T, D>>& 
     std::vector<Tensor<T, D>> tensors;
     for (std::size_t i = 0;; ++i) {
         const std::size_t comma = terms.find(',');
-        if (i >= operands.size()) throw ValueError(message("einsum: more terms in \"", equation, "\" than the ", operands.size(), " operands"));
+        if (i >= operands.size())
+            throw ValueError(message("einsum: more terms in \"", equation, "\" than the ", operands.size(), " operands"));
         auto term = detail::einsum_labels(terms.substr(0, comma), operands[i].dim(), equation);
         if (static_cast<int>(term.size()) != operands[i].dim())
-            throw ShapeError(message("einsum: operand ", i, " of shape ", operands[i].shape(), " does not have the dimensions that \"", equation, "\" says"));
+            throw ShapeError(message("einsum: operand ", i, " of shape ", operands[i].shape(), " does not have the dimensions that \"",
+                                     equation, "\" says"));
         tensors.push_back(detail::merge_repeated(operands[i], term));
         labels.push_back(term);
         if (comma == std::string_view::npos) break;
         terms.remove_prefix(comma + 1);
     }
-    if (labels.size() != operands.size()) throw ValueError(message("einsum: ", labels.size(), " terms in \"", equation, "\", but ", operands.size(), " operands"));
+    if (labels.size() != operands.size())
+        throw ValueError(message("einsum: ", labels.size(), " terms in \"", equation, "\", but ", operands.size(), " operands"));
 
     std::string every, dots, output;
     for (std::size_t i = 0; i < labels.size(); ++i) every += labels[i];
@@ -164,12 +172,15 @@ Tensor<T, D> einsum(std::string_view equation, const std::vector<Tensor<T, D>>& 
         output = detail::einsum_labels(equation.substr(arrow + 2), 0, equation);
         const std::string_view right = equation.substr(arrow + 2);
         if (const std::size_t at = right.find("..."); at != std::string_view::npos) {
-            const auto before = static_cast<std::size_t>(std::count_if(right.begin(), right.begin() + static_cast<std::ptrdiff_t>(at), [](char c) { return c != ' '; }));
+            const auto before = static_cast<std::size_t>(
+                std::count_if(right.begin(), right.begin() + static_cast<std::ptrdiff_t>(at), [](char c) { return c != ' '; }));
             output.insert(before, dots);
         }
         for (std::size_t i = 0; i < output.size(); ++i) {
-            if (every.find(output[i]) == std::string::npos) throw ValueError(message("einsum: the result's label ", output[i], " is in no operand: \"", equation, "\""));
-            if (output.find(output[i], i + 1) != std::string::npos) throw ValueError(message("einsum: the result's label ", output[i], " appears twice: \"", equation, "\""));
+            if (every.find(output[i]) == std::string::npos)
+                throw ValueError(message("einsum: the result's label ", output[i], " is in no operand: \"", equation, "\""));
+            if (output.find(output[i], i + 1) != std::string::npos)
+                throw ValueError(message("einsum: the result's label ", output[i], " appears twice: \"", equation, "\""));
         }
     }
     Tensor<T, D> result = tensors[0];
@@ -185,6 +196,8 @@ Tensor<T, D> einsum(std::string_view equation, const std::vector<Tensor<T, D>>& 
     return detail::arranged(result, present, output);
 }
 template <class T, class D>
-Tensor<T, D> einsum(std::string_view equation, std::initializer_list<Tensor<T, D>> operands) { return einsum(equation, std::vector<Tensor<T, D>>(operands)); }
+Tensor<T, D> einsum(std::string_view equation, std::initializer_list<Tensor<T, D>> operands) {
+    return einsum(equation, std::vector<Tensor<T, D>>(operands));
+}
 
 }  // namespace headtorch

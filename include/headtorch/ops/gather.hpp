@@ -18,14 +18,16 @@ template <class D>
 void check_indices(const char* op, const Tensor<std::int64_t, D>& index, std::int64_t size, const Shape& shape) {
     const std::int64_t bad = find_bad_index(D{}, index.data(), index.numel(), size);
     if (bad >= 0)
-        throw IndexError(message(op, ": index ", index.reshape({-1})[bad].item(), " is out of range for a dimension of size ", size, " in ", shape));
+        throw IndexError(
+            message(op, ": index ", index.reshape({-1})[bad].item(), " is out of range for a dimension of size ", size, " in ", shape));
 }
 
 /// Every size of `index` but that along `dim` fits into `shape`.
 inline void check_gather_shapes(const char* op, const Shape& shape, const Shape& index, int dim) {
     bool fits = shape.rank() == index.rank();
     for (int d = 0; fits && d < shape.rank(); ++d) fits = d == dim || index[d] <= shape[d];
-    if (!fits) throw ShapeError(message(op, ": an index of shape ", index, " does not fit a tensor of shape ", shape, " along dimension ", dim));
+    if (!fits)
+        throw ShapeError(message(op, ": an index of shape ", index, " does not fit a tensor of shape ", shape, " along dimension ", dim));
 }
 
 }  // namespace detail
@@ -47,8 +49,9 @@ Tensor<T, D> index_select(const Tensor<T, D>& x, std::int64_t dim, const Tensor<
     copy_slabs(D{}, static_cast<const T*>(detail::detached_contiguous(x).data()), Slabs(x.shape(), d), at.data(), at.numel(), y.data());
     if constexpr (Floating<T>) {
         if (autograd::needs_grad(x))
-            return record("index_select", std::move(y),
-                          input(x, [d, at = saved(at), shape = x.shape()](const auto& g) { return index_add(zeros<T, D>(shape), d, at(), g); }));
+            return record("index_select", std::move(y), input(x, [d, at = saved(at), shape = x.shape()](const auto& g) {
+                              return index_add(zeros<T, D>(shape), d, at(), g);
+                          }));
     }
     return y;
 }
@@ -60,7 +63,8 @@ Tensor<T, D> index_add(const Tensor<T, D>& x, std::int64_t dim, const Tensor<std
     const auto at = detail::detached_contiguous(index);
     Shape expected = x.shape();
     if (x.dim() > 0) expected[d] = at.numel();
-    if (!(source.shape() == expected)) throw ShapeError(message("index_add: the source has shape ", source.shape(), ", expected ", expected));
+    if (!(source.shape() == expected))
+        throw ShapeError(message("index_add: the source has shape ", source.shape(), ", expected ", expected));
     detail::check_indices("index_add", at, x.dim() ? x.shape()[d] : 1, x.shape());
     auto y = detail::plain_copy(x);
     add_slabs(D{}, static_cast<const T*>(detail::detached_contiguous(source).data()), Slabs(x.shape(), d), at.data(), at.numel(), y.data());
@@ -87,8 +91,9 @@ Tensor<T, D> gather(const Tensor<T, D>& x, std::int64_t dim, const Tensor<std::i
     gather_along(D{}, static_cast<const T*>(x.data()), x.strides(), d, size, at.data(), at.shape(), y.data());
     if constexpr (Floating<T>) {
         if (autograd::needs_grad(x))
-            return record("gather", std::move(y),
-                          input(x, [d, at = saved(at), shape = x.shape()](const auto& g) { return scatter_add(zeros<T, D>(shape), d, at(), g); }));
+            return record("gather", std::move(y), input(x, [d, at = saved(at), shape = x.shape()](const auto& g) {
+                              return scatter_add(zeros<T, D>(shape), d, at(), g);
+                          }));
     }
     return y;
 }
@@ -104,7 +109,8 @@ Tensor<T, D> scatter_add(const Tensor<T, D>& x, std::int64_t dim, const Tensor<s
     const std::int64_t size = x.dim() ? x.shape()[d] : 1;
     detail::check_indices("scatter_add", at, size, x.shape());
     auto y = detail::plain_copy(x);
-    scatter_add_along(D{}, y.data(), y.strides(), d, size, at.data(), at.shape(), static_cast<const T*>(detail::detached_contiguous(source).data()));
+    scatter_add_along(D{}, y.data(), y.strides(), d, size, at.data(), at.shape(),
+                      static_cast<const T*>(detail::detached_contiguous(source).data()));
     if constexpr (Floating<T>) {
         if (autograd::needs_grad(x, source))
             return record("scatter_add", std::move(y), input(x, [](const auto& g) { return g; }),
@@ -117,7 +123,8 @@ Tensor<T, D> scatter_add(const Tensor<T, D>& x, std::int64_t dim, const Tensor<s
 template <class T, class D>
 Tensor<T, D> take_along_dim(const Tensor<T, D>& x, const Tensor<std::int64_t, D>& index, std::int64_t dim) {
     const int d = normalize_dim("take_along_dim", dim, x.dim());
-    if (index.dim() != x.dim()) throw ShapeError(message("take_along_dim: the index of shape ", index.shape(), " needs the rank of ", x.shape()));
+    if (index.dim() != x.dim())
+        throw ShapeError(message("take_along_dim: the index of shape ", index.shape(), " needs the rank of ", x.shape()));
     Shape for_x = x.shape(), for_index = index.shape();
     if (x.dim() > 0) for_x[d] = for_index[d] = 1;
     const Shape common = broadcast_shapes("take_along_dim", for_x, for_index);
@@ -167,11 +174,13 @@ Tensor<T, D> masked_select(const Tensor<T, D>& x, const Tensor<bool, D>& mask) {
 /// x with `value` where `mask` is true; the two broadcast.
 template <class T, class D, Number S>
 Tensor<T, D> masked_fill(const Tensor<T, D>& x, const Tensor<bool, D>& mask, S value) {
-    auto y = detail::map_new<T>("masked_fill", [fill = detail::element<T>(value)](const auto& v, const auto& m) { return math::where(m, fill, v); }, x, mask);
+    auto y = detail::map_new<T>(
+        "masked_fill", [fill = detail::element<T>(value)](const auto& v, const auto& m) { return math::where(m, fill, v); }, x, mask);
     if constexpr (Floating<T>) {
         if (autograd::needs_grad(x))
-            return record("masked_fill", std::move(y),
-                          input(x, [mask = saved(mask), shape = x.shape()](const auto& g) { return sum_to(masked_fill(g, mask(), 0), shape); }));
+            return record("masked_fill", std::move(y), input(x, [mask = saved(mask), shape = x.shape()](const auto& g) {
+                              return sum_to(masked_fill(g, mask(), 0), shape);
+                          }));
     }
     return y;
 }

@@ -51,11 +51,12 @@ Tensor<T, D> cat(const std::vector<Tensor<T, D>>& tensors, std::int64_t dim = 0)
                 parents.push_back(autograd::node_of(x));
                 sizes.push_back(x.shape()[d]);
             }
-            return autograd::record_step("cat", std::move(y), std::move(parents), [sizes = std::move(sizes), d](const Tensor<T, D>& g, autograd::GradientSink& sink) {
-                std::int64_t from = 0;
-                for (std::size_t i = 0; i < sizes.size(); from += sizes[i++])
-                    if (sink.wants(i)) sink.add(i, g.narrow(d, from, sizes[i]).impl());
-            });
+            return autograd::record_step("cat", std::move(y), std::move(parents),
+                                         [sizes = std::move(sizes), d](const Tensor<T, D>& g, autograd::GradientSink& sink) {
+                                             std::int64_t from = 0;
+                                             for (std::size_t i = 0; i < sizes.size(); from += sizes[i++])
+                                                 if (sink.wants(i)) sink.add(i, g.narrow(d, from, sizes[i]).impl());
+                                         });
         }
     }
     return y;
@@ -70,13 +71,16 @@ Tensor<T, D> stack(const std::vector<Tensor<T, D>>& tensors, std::int64_t dim = 
     const int d = normalize_dim("stack", dim, tensors[0].dim() + 1);
     std::vector<Tensor<T, D>> parts;
     for (const auto& x : tensors) {
-        if (!(x.shape() == tensors[0].shape())) throw ShapeError(message("stack: all shapes must agree: ", tensors[0].shape(), " and ", x.shape()));
+        if (!(x.shape() == tensors[0].shape()))
+            throw ShapeError(message("stack: all shapes must agree: ", tensors[0].shape(), " and ", x.shape()));
         parts.push_back(x.unsqueeze(d));
     }
     return cat(parts, d);
 }
 template <class T, class D>
-Tensor<T, D> stack(std::initializer_list<Tensor<T, D>> tensors, std::int64_t dim = 0) { return stack(std::vector<Tensor<T, D>>(tensors), dim); }
+Tensor<T, D> stack(std::initializer_list<Tensor<T, D>> tensors, std::int64_t dim = 0) {
+    return stack(std::vector<Tensor<T, D>>(tensors), dim);
+}
 
 /// Views of the given sizes along `dim`, which add up to its size.
 template <class T, class D>
@@ -87,7 +91,9 @@ std::vector<Tensor<T, D>> split(const Tensor<T, D>& x, const std::vector<std::in
         if (size < 0) throw ValueError(message("split: negative size ", size));
         start += size;
     }
-    if (start != x.size(dim)) throw ShapeError(message("split: the sizes add up to ", start, ", but dimension ", dim, " of ", x.shape(), " has size ", x.size(dim)));
+    if (start != x.size(dim))
+        throw ShapeError(
+            message("split: the sizes add up to ", start, ", but dimension ", dim, " of ", x.shape(), " has size ", x.size(dim)));
     start = 0;
     for (std::int64_t size : sizes) {
         parts.push_back(x.narrow(dim, start, size));
@@ -101,7 +107,8 @@ std::vector<Tensor<T, D>> split(const Tensor<T, D>& x, std::int64_t size, std::i
     if (size <= 0) throw ValueError(message("split: the size must be positive, but is ", size));
     std::vector<Tensor<T, D>> parts;
     const std::int64_t total = x.size(dim);
-    for (std::int64_t start = 0; start < total || parts.empty(); start += size) parts.push_back(x.narrow(dim, start, std::min(size, total - start)));
+    for (std::int64_t start = 0; start < total || parts.empty(); start += size)
+        parts.push_back(x.narrow(dim, start, std::min(size, total - start)));
     return parts;
 }
 /// At most `chunks` views of equal size along `dim`; the last one may be smaller.

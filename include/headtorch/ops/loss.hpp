@@ -37,7 +37,8 @@ Tensor<T, D> reduce_loss(const Tensor<T, D>& loss, Reduction reduction) {
 /// PyTorch broadcasts here and warns; a loss over [n, n] instead of [n, 1] against [n] is a mistake nearly always.
 inline void check_target(const char* op, const Shape& input, const Shape& target) {
     if (!(input == target))
-        throw ShapeError(message(op, ": the input has shape ", input, ", the target ", target, "; give both the same, for example with target.unsqueeze(1) or input.squeeze(1)"));
+        throw ShapeError(message(op, ": the input has shape ", input, ", the target ", target,
+                                 "; give both the same, for example with target.unsqueeze(1) or input.squeeze(1)"));
 }
 
 }  // namespace detail
@@ -81,7 +82,8 @@ struct BinaryCrossEntropy {
     static auto bounded(const auto& log) { return math::maximum(log, math::constant(log, -100)); }
     static auto value(const auto& p, const auto& t) { return (t - 1) * bounded(math::log1p(-p)) - t * bounded(math::log(p)); }
     static auto slopes(const auto& p, const auto& t, const auto&) {
-        return std::tuple((p - t) / math::maximum(p * (1 - p), math::constant(p, 1e-12f)), bounded(math::log1p(-p)) - bounded(math::log(p)));
+        return std::tuple((p - t) / math::maximum(p * (1 - p), math::constant(p, 1e-12f)),
+                          bounded(math::log1p(-p)) - bounded(math::log(p)));
     }
 };
 /// (1 - t) x + log(1 + e^-x)
@@ -157,17 +159,20 @@ Tensor<T, D> huber_loss(const Tensor<T, D>& x, const Tensor<U, E>& target, Huber
 
 /// x are probabilities: outside [0, 1] (or NaN) they throw ValueError.
 template <class T, class D, class U, class E>
-Tensor<T, D> binary_cross_entropy(const Tensor<T, D>& x, const Tensor<U, E>& target, std::type_identity_t<WeightedLossOptions<T, D>> options = {}) {
+Tensor<T, D> binary_cross_entropy(const Tensor<T, D>& x, const Tensor<U, E>& target,
+                                  std::type_identity_t<WeightedLossOptions<T, D>> options = {}) {
     headtorch::detail::check_target("binary_cross_entropy", x.shape(), target.shape());
     if (!headtorch::detail::map_new<bool>("binary_cross_entropy", [](const auto& p) { return (p >= 0) & (p <= 1); }, x).all().item())
-        throw ValueError("binary_cross_entropy: all elements of input should be between 0 and 1; for raw scores use binary_cross_entropy_with_logits");
+        throw ValueError(
+            "binary_cross_entropy: all elements of input should be between 0 and 1; for raw scores use binary_cross_entropy_with_logits");
     auto loss = pointwise(formula::BinaryCrossEntropy{}, x, target);
     return headtorch::detail::reduce_loss(options.weight.defined() ? loss * options.weight : loss, options.reduction);
 }
 
 /// x are scores; the same as binary_cross_entropy(sigmoid(x), target), but accurate everywhere.
 template <class T, class D, class U, class E>
-Tensor<T, D> binary_cross_entropy_with_logits(const Tensor<T, D>& x, const Tensor<U, E>& target, std::type_identity_t<LogitsLossOptions<T, D>> options = {}) {
+Tensor<T, D> binary_cross_entropy_with_logits(const Tensor<T, D>& x, const Tensor<U, E>& target,
+                                              std::type_identity_t<LogitsLossOptions<T, D>> options = {}) {
     headtorch::detail::check_target("binary_cross_entropy_with_logits", x.shape(), target.shape());
     auto loss = options.pos_weight.defined() ? pointwise(formula::WeightedBinaryCrossEntropyWithLogits{}, x, target, options.pos_weight)
                                              : pointwise(formula::BinaryCrossEntropyWithLogits{}, x, target);

@@ -25,7 +25,8 @@ struct LabelTensors {
 
 /// Checks that labels, one for each row of `x` [rows, classes], and class weights fit.
 template <class T, class D>
-LabelTensors<T, D> checked_labels(const char* op, const Tensor<T, D>& x, const Tensor<std::int64_t, D>& label, const Tensor<T, D>& weight, std::int64_t ignored) {
+LabelTensors<T, D> checked_labels(const char* op, const Tensor<T, D>& x, const Tensor<std::int64_t, D>& label, const Tensor<T, D>& weight,
+                                  std::int64_t ignored) {
     LabelTensors<T, D> labels{detached_contiguous(label), {}, x.shape()[1], ignored};
     if (weight.defined()) {
         if (weight.dim() != 1 || weight.numel() != labels.classes)
@@ -34,13 +35,16 @@ LabelTensors<T, D> checked_labels(const char* op, const Tensor<T, D>& x, const T
     }
     const std::int64_t bad = find_bad_label(D{}, labels.get());
     if (bad >= 0)
-        throw IndexError(message(op, ": label ", labels.label.reshape({-1})[bad].item(), " at position ", bad, " is not one of ", labels.classes, " classes (0 to ", labels.classes - 1, ")"));
+        throw IndexError(message(op, ": label ", labels.label.reshape({-1})[bad].item(), " at position ", bad, " is not one of ",
+                                 labels.classes, " classes (0 to ", labels.classes - 1, ")"));
     return labels;
 }
 
 /// The number that the sum of the losses is multiplied with.
 template <class T, class D>
-double loss_scale(const LabelTensors<T, D>& labels, Reduction reduction) { return reduction == Reduction::mean ? 1 / total_weight(D{}, labels.get()) : 1; }
+double loss_scale(const LabelTensors<T, D>& labels, Reduction reduction) {
+    return reduction == Reduction::mean ? 1 / total_weight(D{}, labels.get()) : 1;
+}
 
 /// The matrix with -scale * weight at the label of each row: the derivative of the loss by log-probabilities.
 template <class T, class D>
@@ -129,7 +133,8 @@ struct CrossEntropyOptions {
 
 /// Negative log-likelihood: `x` holds log-probabilities [N, C, ...], `target` class labels [N, ...].
 template <Floating T, class D, class E>
-Tensor<T, D> nll_loss(const Tensor<T, D>& x, const Tensor<std::int64_t, E>& target, std::type_identity_t<NLLLossOptions<T, D>> options = {}) {
+Tensor<T, D> nll_loss(const Tensor<T, D>& x, const Tensor<std::int64_t, E>& target,
+                      std::type_identity_t<NLLLossOptions<T, D>> options = {}) {
     headtorch::detail::require_same<T, D, T, E>();
     headtorch::detail::check_label_shape("nll_loss", x.shape(), target.shape());
     const auto rows = headtorch::detail::class_rows(x);
@@ -140,7 +145,8 @@ Tensor<T, D> nll_loss(const Tensor<T, D>& x, const Tensor<std::int64_t, E>& targ
 
 /// Scores `x` [N, C, ...] against class labels [N, ...].
 template <Floating T, class D, class E>
-Tensor<T, D> cross_entropy(const Tensor<T, D>& x, const Tensor<std::int64_t, E>& target, std::type_identity_t<CrossEntropyOptions<T, D>> options = {}) {
+Tensor<T, D> cross_entropy(const Tensor<T, D>& x, const Tensor<std::int64_t, E>& target,
+                           std::type_identity_t<CrossEntropyOptions<T, D>> options = {}) {
     headtorch::detail::require_same<T, D, T, E>();
     headtorch::detail::check_label_shape("cross_entropy", x.shape(), target.shape());
     const double eps = options.label_smoothing;
@@ -163,7 +169,8 @@ Tensor<T, D> cross_entropy(const Tensor<T, D>& x, const Tensor<std::int64_t, E>&
 
 /// Scores `x` [N, C, ...] against probabilities of the same shape.
 template <Floating T, class D, class E>
-Tensor<T, D> cross_entropy(const Tensor<T, D>& x, const Tensor<T, E>& target, std::type_identity_t<CrossEntropyOptions<T, D>> options = {}) {
+Tensor<T, D> cross_entropy(const Tensor<T, D>& x, const Tensor<T, E>& target,
+                           std::type_identity_t<CrossEntropyOptions<T, D>> options = {}) {
     headtorch::detail::require_same<T, D, T, E>();
     headtorch::detail::check_target("cross_entropy", x.shape(), target.shape());
     if (x.dim() == 0) throw ShapeError("cross_entropy: the scores need a dimension of classes");
@@ -175,7 +182,8 @@ Tensor<T, D> cross_entropy(const Tensor<T, D>& x, const Tensor<T, E>& target, st
     auto terms = log_softmax(x, dim) * p;
     if (options.weight.defined()) {
         if (options.weight.dim() != 1 || options.weight.numel() != x.shape()[dim])
-            throw ShapeError(message("cross_entropy: the weight has shape ", options.weight.shape(), ", but there are ", x.shape()[dim], " classes"));
+            throw ShapeError(
+                message("cross_entropy: the weight has shape ", options.weight.shape(), ", but there are ", x.shape()[dim], " classes"));
         Shape along = IntList::filled(x.dim(), 1);
         along[dim] = options.weight.numel();
         terms = terms * options.weight.reshape(along);

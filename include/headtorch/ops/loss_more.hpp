@@ -18,7 +18,9 @@ namespace formula {
 struct KlDivergence {
     static constexpr const char* name = "kl_div";
     static constexpr Keep keep = Keep::inputs;
-    static auto value(const auto& x, const auto& t) { return math::where(t == 0, math::constant(t, 0), t * (math::log(math::where(t == 0, math::constant(t, 1), t)) - x)); }
+    static auto value(const auto& x, const auto& t) {
+        return math::where(t == 0, math::constant(t, 0), t * (math::log(math::where(t == 0, math::constant(t, 1), t)) - x));
+    }
     static auto slopes(const auto& x, const auto& t, const auto&) {
         return std::tuple(-t, math::where(t == 0, math::constant(t, 0), math::log(math::where(t == 0, math::constant(t, 1), t)) + 1) - x);
     }
@@ -85,7 +87,8 @@ Tensor<T, D> poisson_nll_loss(const Tensor<T, D>& x, const Tensor<U, E>& target,
 
 /// `target` under normal distributions of mean x and variance `var` (of the shape of x, or with a last dimension of 1, or without it).
 template <class T, class D, class U, class E, class V, class F>
-Tensor<T, D> gaussian_nll_loss(const Tensor<T, D>& x, const Tensor<U, E>& target, const Tensor<V, F>& var, GaussianNLLLossOptions options = {}) {
+Tensor<T, D> gaussian_nll_loss(const Tensor<T, D>& x, const Tensor<U, E>& target, const Tensor<V, F>& var,
+                               GaussianNLLLossOptions options = {}) {
     headtorch::detail::check_target("gaussian_nll_loss", x.shape(), target.shape());
     if (!(options.eps > 0)) throw ValueError(message("gaussian_nll_loss: eps must be positive, but is ", options.eps));
     if ((var < 0).any().item()) throw ValueError("gaussian_nll_loss: var has negative entries");
@@ -99,7 +102,8 @@ Tensor<T, D> gaussian_nll_loss(const Tensor<T, D>& x, const Tensor<U, E>& target
         if (var.shape() == without_last)
             variance = var.unsqueeze(-1);
         else if (!(var.shape() == with_one))
-            throw ShapeError(message("gaussian_nll_loss: var has shape ", var.shape(), ", expected ", x.shape(), ", ", with_one, " or ", without_last));
+            throw ShapeError(
+                message("gaussian_nll_loss: var has shape ", var.shape(), ", expected ", x.shape(), ", ", with_one, " or ", without_last));
     }
     // the bound is not part of the derivative, as in PyTorch
     variance = variance + clamp_min(options.eps - variance.detach(), 0);
@@ -111,7 +115,8 @@ Tensor<T, D> gaussian_nll_loss(const Tensor<T, D>& x, const Tensor<U, E>& target
 template <class T, class D, class U, class E>
 Tensor<T, D> hinge_embedding_loss(const Tensor<T, D>& x, const Tensor<U, E>& target, MarginLossOptions options = {.margin = 1}) {
     headtorch::detail::check_target("hinge_embedding_loss", x.shape(), target.shape());
-    return headtorch::detail::reduce_loss(where(target != 1, clamp_min(options.margin - x, 0), 0) + where(target != -1, x, 0), options.reduction);
+    return headtorch::detail::reduce_loss(where(target != 1, clamp_min(options.margin - x, 0), 0) + where(target != -1, x, 0),
+                                          options.reduction);
 }
 
 /// log(1 + e^(-target x)), labels 1 and -1.
@@ -123,7 +128,8 @@ Tensor<T, D> soft_margin_loss(const Tensor<T, D>& x, const Tensor<U, E>& target,
 
 /// Cross entropy of each label by itself, labels 0 and 1, mean over the classes [N, C].
 template <class T, class D, class U, class E>
-Tensor<T, D> multilabel_soft_margin_loss(const Tensor<T, D>& x, const Tensor<U, E>& target, std::type_identity_t<WeightedLossOptions<T, D>> options = {}) {
+Tensor<T, D> multilabel_soft_margin_loss(const Tensor<T, D>& x, const Tensor<U, E>& target,
+                                         std::type_identity_t<WeightedLossOptions<T, D>> options = {}) {
     headtorch::detail::check_target("multilabel_soft_margin_loss", x.shape(), target.shape());
     auto loss = pointwise(formula::BinaryCrossEntropyWithLogits{}, x, target);
     if (options.weight.defined()) loss = loss * options.weight;
@@ -132,18 +138,22 @@ Tensor<T, D> multilabel_soft_margin_loss(const Tensor<T, D>& x, const Tensor<U, 
 
 /// Labels 1: 1 - cos(a, b); labels -1: max(0, cos(a, b) - margin). a and b are [N, d] or [d].
 template <class T, class D, class U, class E, class V, class F>
-Tensor<T, D> cosine_embedding_loss(const Tensor<T, D>& a, const Tensor<U, E>& b, const Tensor<V, F>& target, MarginLossOptions options = {.margin = 0}) {
+Tensor<T, D> cosine_embedding_loss(const Tensor<T, D>& a, const Tensor<U, E>& b, const Tensor<V, F>& target,
+                                   MarginLossOptions options = {.margin = 0}) {
     headtorch::detail::check_target("cosine_embedding_loss", a.shape(), b.shape());
     if (a.dim() < 1 || target.dim() != a.dim() - 1)
-        throw ShapeError(message("cosine_embedding_loss: inputs of shape ", a.shape(), " want one label for each row, got ", target.shape()));
+        throw ShapeError(
+            message("cosine_embedding_loss: inputs of shape ", a.shape(), " want one label for each row, got ", target.shape()));
     constexpr double eps = 1e-12;  // as in PyTorch
     const auto cosine = sum(a * b, -1) * rsqrt((sum(a * a, -1) + eps) * (sum(b * b, -1) + eps));
-    return headtorch::detail::reduce_loss(where(target == 1, 1 - cosine, 0) + where(target == -1, clamp_min(cosine - options.margin, 0), 0), options.reduction);
+    return headtorch::detail::reduce_loss(where(target == 1, 1 - cosine, 0) + where(target == -1, clamp_min(cosine - options.margin, 0), 0),
+                                          options.reduction);
 }
 
 /// max(0, -target (a - b) + margin): label 1 ranks a above b, -1 below.
 template <class T, class D, class U, class E, class V, class F>
-Tensor<T, D> margin_ranking_loss(const Tensor<T, D>& a, const Tensor<U, E>& b, const Tensor<V, F>& target, MarginLossOptions options = {.margin = 0}) {
+Tensor<T, D> margin_ranking_loss(const Tensor<T, D>& a, const Tensor<U, E>& b, const Tensor<V, F>& target,
+                                 MarginLossOptions options = {.margin = 0}) {
     headtorch::detail::check_target("margin_ranking_loss", a.shape(), b.shape());
     return headtorch::detail::reduce_loss(clamp_min(-target * (a - b) + options.margin, 0), options.reduction);
 }
@@ -156,7 +166,8 @@ Tensor<T, D> pairwise_distance(const Tensor<T, D>& a, const Tensor<U, E>& b, dou
 
 /// max(0, d(anchor, positive) - d(anchor, negative) + margin).
 template <class T, class D>
-Tensor<T, D> triplet_margin_loss(const Tensor<T, D>& anchor, const Tensor<T, D>& positive, const Tensor<T, D>& negative, TripletMarginLossOptions options = {}) {
+Tensor<T, D> triplet_margin_loss(const Tensor<T, D>& anchor, const Tensor<T, D>& positive, const Tensor<T, D>& negative,
+                                 TripletMarginLossOptions options = {}) {
     headtorch::detail::check_target("triplet_margin_loss", anchor.shape(), positive.shape());
     headtorch::detail::check_target("triplet_margin_loss", anchor.shape(), negative.shape());
     const auto near = pairwise_distance(anchor, positive, options.p, options.eps);

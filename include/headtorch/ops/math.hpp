@@ -217,7 +217,10 @@ Tensor<bool, D> isnan(const Tensor<T, D>& x) { return detail::map_new<bool>("isn
 template <Floating T, class D>
 Tensor<bool, D> isinf(const Tensor<T, D>& x) { return detail::map_new<bool>("isinf", [](const auto& v) { return math::isinf(v); }, x); }
 template <Floating T, class D>
-Tensor<bool, D> isfinite(const Tensor<T, D>& x) { return detail::map_new<bool>("isfinite", [](const auto& v) { return math::isfinite(v); }, x); }
+Tensor<bool, D> isfinite(const Tensor<T, D>& x) {
+    return detail::map_new<bool>(
+        "isfinite", [](const auto& v) { return math::isfinite(v); }, x);
+}
 
 template <class T, class D>
 Tensor<T, D> Tensor<T, D>::abs() const { return headtorch::abs(*this); }

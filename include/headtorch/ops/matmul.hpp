@@ -26,7 +26,8 @@ cpu::MatrixRef<T> matrix_ref(Cpu, T* data, const Shape& shape, const Strides& st
 /// c = a b or c += a b for tensors of rank 2, or of rank 3 with equal batch sizes; nothing is checked or recorded.
 template <class T>
 void product_into(Cpu device, const Tensor<T>& a, const Tensor<T>& b, const Tensor<T>& c, cpu::Accumulate accumulate) {
-    const auto ma = matrix_ref<const T>(device, a.data(), a.shape(), a.strides()), mb = matrix_ref<const T>(device, b.data(), b.shape(), b.strides());
+    const auto ma = matrix_ref<const T>(device, a.data(), a.shape(), a.strides()),
+               mb = matrix_ref<const T>(device, b.data(), b.shape(), b.strides());
     const auto mc = matrix_ref<T>(device, c.data(), c.shape(), c.strides());
     if (c.dim() == 2)
         cpu::gemm<T>(ma, mb, mc, accumulate);
@@ -56,8 +57,10 @@ void check_product(const char* op, const Tensor<T, D>& a, const Tensor<U, E>& b,
     require_same<T, D, U, E>();
     static_assert(!std::same_as<T, bool>, "headtorch: matmul: a product of booleans; convert with x.to<float>() or x.to<std::int64_t>()");
     if (a.dim() != rank || b.dim() != rank)
-        throw ShapeError(message(op, ": needs two tensors of ", rank, " dimensions, got ", a.shape(), " and ", b.shape(), "; matmul() takes other ranks"));
-    if (a.shape()[rank - 1] != b.shape()[rank - 2]) throw ShapeError(message(op, ": inner dimensions differ: ", a.shape(), " x ", b.shape()));
+        throw ShapeError(message(op, ": needs two tensors of ", rank, " dimensions, got ", a.shape(), " and ", b.shape(),
+                                 "; matmul() takes other ranks"));
+    if (a.shape()[rank - 1] != b.shape()[rank - 2])
+        throw ShapeError(message(op, ": inner dimensions differ: ", a.shape(), " x ", b.shape()));
     if (rank == 3 && a.shape()[0] != b.shape()[0]) throw ShapeError(message(op, ": batch sizes differ: ", a.shape(), " x ", b.shape()));
 }
 
@@ -71,8 +74,10 @@ Tensor<T, D> mm(const Tensor<T, D>& a, const Tensor<U, E>& b) {
     detail::product_into(D{}, a, b, y, cpu::Accumulate::no);
     if constexpr (Floating<T>) {
         if (autograd::needs_grad(a, b))
-            return record("mm", std::move(y), input(a, [b = saved(b)](const auto& g) { return detail::mm_as(g, detail::As::is, b(), detail::As::transposed); }),
-                          input(b, [a = saved(a)](const auto& g) { return detail::mm_as(a(), detail::As::transposed, g, detail::As::is); }));
+            return record(
+                "mm", std::move(y),
+                input(a, [b = saved(b)](const auto& g) { return detail::mm_as(g, detail::As::is, b(), detail::As::transposed); }),
+                input(b, [a = saved(a)](const auto& g) { return detail::mm_as(a(), detail::As::transposed, g, detail::As::is); }));
     }
     return y;
 }
@@ -107,8 +112,10 @@ Tensor<T, D> matmul(const Tensor<T, D>& a, const Tensor<U, E>& b) {
         if (a.shape()[1] != b.shape()[0]) throw ShapeError(message("matmul: inner dimensions differ: ", a.shape(), " x ", b.shape()));
         return mm(a, b);
     }
-    if (a.dim() == 0 || b.dim() == 0) throw ShapeError(message("matmul: needs at least one dimension on both sides, got ", a.shape(), " and ", b.shape(), "; use a * b"));
-    if (a.shape().back() != b.shape()[std::max(0, b.dim() - 2)]) throw ShapeError(message("matmul: inner dimensions differ: ", a.shape(), " x ", b.shape()));
+    if (a.dim() == 0 || b.dim() == 0)
+        throw ShapeError(message("matmul: needs at least one dimension on both sides, got ", a.shape(), " and ", b.shape(), "; use a * b"));
+    if (a.shape().back() != b.shape()[std::max(0, b.dim() - 2)])
+        throw ShapeError(message("matmul: inner dimensions differ: ", a.shape(), " x ", b.shape()));
     if (a.dim() == 1) return matmul(a.unsqueeze(0), b).squeeze(b.dim() == 1 ? 0 : -2);
     if (b.dim() == 1) return matmul(a, b.unsqueeze(1)).squeeze(-1);
 
@@ -160,7 +167,8 @@ Tensor<T, D> addmm(const Tensor<T, D>& c, const Tensor<U, E>& a, const Tensor<V,
     detail::check_product("addmm", a, b, 2);
     const auto product = alpha == 1 ? mm(a, b) : mm(a, b) * static_cast<T>(alpha);
     const Shape shape = broadcast_shapes("addmm", c.shape(), product.shape());
-    if (!(shape == product.shape())) throw ShapeError(message("addmm: ", c.shape(), " does not broadcast to the product's shape ", product.shape()));
+    if (!(shape == product.shape()))
+        throw ShapeError(message("addmm: ", c.shape(), " does not broadcast to the product's shape ", product.shape()));
     if (beta == 0) return needs_grad(c) ? where(full<bool, D>({}, false), c, 0) + product : product;  // c may hold NaN; its gradient is 0
     return beta == 1 ? c + product : c * static_cast<T>(beta) + product;
 }
@@ -171,14 +179,16 @@ Tensor<T, D> linear(const Tensor<T, D>& x, const Tensor<U, E>& weight, const Ten
     detail::require_same<T, D, U, E>();
     if (weight.dim() != 2) throw ShapeError(message("linear: the weight is a matrix [out, in], got ", weight.shape()));
     if (x.dim() == 0 || x.shape().back() != weight.shape()[1])
-        throw ShapeError(message("linear: the input's last dimension must be ", weight.shape()[1], ", as the weight of shape ", weight.shape(), " says; got ", x.shape()));
+        throw ShapeError(message("linear: the input's last dimension must be ", weight.shape()[1], ", as the weight of shape ",
+                                 weight.shape(), " says; got ", x.shape()));
     const bool has_bias = bias.defined();
     if (has_bias && (bias.dim() != 1 || bias.shape()[0] != weight.shape()[0]))
         throw ShapeError(message("linear: the bias has ", weight.shape()[0], " elements, got ", bias.shape()));
     if (x.dim() != 2) {
         Shape shape = x.shape();
         shape[x.dim() - 1] = weight.shape()[0];
-        return linear(x.reshape({x.numel() / std::max<std::int64_t>(1, weight.shape()[1]), weight.shape()[1]}), weight, bias).reshape(shape);
+        return linear(x.reshape({x.numel() / std::max<std::int64_t>(1, weight.shape()[1]), weight.shape()[1]}), weight, bias)
+            .reshape(shape);
     }
 
     auto y = empty<T, D>({x.shape()[0], weight.shape()[0]});

@@ -63,7 +63,9 @@ struct Logaddexp {
 struct Lerp {
     static constexpr const char* name = "lerp";
     static constexpr Keep keep = Keep::inputs;
-    static auto value(const auto& a, const auto& b, const auto& w) { return math::where(math::abs(w) < 0.5, a + w * (b - a), b - (b - a) * (1 - w)); }
+    static auto value(const auto& a, const auto& b, const auto& w) {
+        return math::where(math::abs(w) < 0.5, a + w * (b - a), b - (b - a) * (1 - w));
+    }
     static auto slopes(const auto& a, const auto& b, const auto& w, const auto&) { return std::tuple(1 - w, w, b - a); }
 };
 struct LerpNumber {
@@ -102,7 +104,9 @@ template <Floating T, class D, class U, class E>
 auto logaddexp(const Tensor<T, D>& a, const Tensor<U, E>& b) { return pointwise(formula::Logaddexp{}, a, b); }
 /// a + weight (b - a); the weight is a number or a tensor.
 template <Floating T, class D, class U, class E>
-auto lerp(const Tensor<T, D>& a, const Tensor<U, E>& b, Number auto weight) { return pointwise(formula::LerpNumber{static_cast<double>(weight)}, a, b); }
+auto lerp(const Tensor<T, D>& a, const Tensor<U, E>& b, Number auto weight) {
+    return pointwise(formula::LerpNumber{static_cast<double>(weight)}, a, b);
+}
 template <Floating T, class D, class U, class E, class V, class F>
 auto lerp(const Tensor<T, D>& a, const Tensor<U, E>& b, const Tensor<V, F>& weight) { return pointwise(formula::Lerp{}, a, b, weight); }
 

@@ -108,7 +108,8 @@ Tensor<T, D> Tensor<T, D>::view(const Shape& shape) const {
     const Shape target = geometry::resolve_shape("view", this->shape(), shape);
     const auto strides = geometry::reshape_strides(this->shape(), this->strides(), target);
     if (!strides)
-        throw ShapeError(message("view: ", this->shape(), " with strides ", this->strides(), " cannot be viewed as ", target, " without a copy; use reshape()"));
+        throw ShapeError(message("view: ", this->shape(), " with strides ", this->strides(), " cannot be viewed as ", target,
+                                 " without a copy; use reshape()"));
     return detail::reshaped_view("view", *this, {target, *strides, 0});
 }
 
@@ -148,11 +149,17 @@ Tensor<T, D> Tensor<T, D>::unflatten(std::int64_t d, const Shape& sizes) const {
 }
 
 template <class T, class D>
-Tensor<T, D> Tensor<T, D>::squeeze() const { return detail::reshaped_view("squeeze", *this, geometry::squeeze(detail::geometry_of(*this))); }
+Tensor<T, D> Tensor<T, D>::squeeze() const {
+    return detail::reshaped_view("squeeze", *this, geometry::squeeze(detail::geometry_of(*this)));
+}
 template <class T, class D>
-Tensor<T, D> Tensor<T, D>::squeeze(std::int64_t d) const { return detail::reshaped_view("squeeze", *this, geometry::squeeze(detail::geometry_of(*this), d)); }
+Tensor<T, D> Tensor<T, D>::squeeze(std::int64_t d) const {
+    return detail::reshaped_view("squeeze", *this, geometry::squeeze(detail::geometry_of(*this), d));
+}
 template <class T, class D>
-Tensor<T, D> Tensor<T, D>::unsqueeze(std::int64_t d) const { return detail::reshaped_view("unsqueeze", *this, geometry::unsqueeze(detail::geometry_of(*this), d)); }
+Tensor<T, D> Tensor<T, D>::unsqueeze(std::int64_t d) const {
+    return detail::reshaped_view("unsqueeze", *this, geometry::unsqueeze(detail::geometry_of(*this), d));
+}
 
 template <class T, class D>
 Tensor<T, D> Tensor<T, D>::transpose(std::int64_t a, std::int64_t b) const {

@@ -21,20 +21,24 @@ Tensor<T, D> constant_like(const Tensor<T, D>&, Number auto n) { return full<T, 
 template <class D, class T, class E, Number S>
 Tensor<T, D> where(const Tensor<bool, D>& condition, const Tensor<T, E>& a, S s) {
     detail::require_same<T, D, T, E>();
-    auto y = detail::map_new<T>("where", [b = detail::element<T>(s)](const auto& c, const auto& x) { return math::where(c, x, b); }, condition, a);
+    auto y = detail::map_new<T>(
+        "where", [b = detail::element<T>(s)](const auto& c, const auto& x) { return math::where(c, x, b); }, condition, a);
     if constexpr (Floating<T>) {
         if (needs_grad(a))
-            return record("where", std::move(y), input(a, [c = saved(condition), shape = a.shape()](const auto& g) { return sum_to(where(c(), g, 0), shape); }));
+            return record("where", std::move(y),
+                          input(a, [c = saved(condition), shape = a.shape()](const auto& g) { return sum_to(where(c(), g, 0), shape); }));
     }
     return y;
 }
 template <class D, class T, class E, Number S>
 Tensor<T, D> where(const Tensor<bool, D>& condition, S s, const Tensor<T, E>& b) {
     detail::require_same<T, D, T, E>();
-    auto y = detail::map_new<T>("where", [a = detail::element<T>(s)](const auto& c, const auto& x) { return math::where(c, a, x); }, condition, b);
+    auto y = detail::map_new<T>(
+        "where", [a = detail::element<T>(s)](const auto& c, const auto& x) { return math::where(c, a, x); }, condition, b);
     if constexpr (Floating<T>) {
         if (needs_grad(b))
-            return record("where", std::move(y), input(b, [c = saved(condition), shape = b.shape()](const auto& g) { return sum_to(where(c(), 0, g), shape); }));
+            return record("where", std::move(y),
+                          input(b, [c = saved(condition), shape = b.shape()](const auto& g) { return sum_to(where(c(), 0, g), shape); }));
     }
     return y;
 }
@@ -45,7 +49,8 @@ Tensor<T, D> where(const Tensor<bool, D>& condition, const Tensor<T, E>& a, cons
     auto y = detail::map_new<T>("where", [](const auto& c, const auto& x, const auto& z) { return math::where(c, x, z); }, condition, a, b);
     if constexpr (Floating<T>) {
         if (needs_grad(a, b))
-            return record("where", std::move(y), input(a, [c = saved(condition), shape = a.shape()](const auto& g) { return sum_to(where(c(), g, 0), shape); }),
+            return record("where", std::move(y),
+                          input(a, [c = saved(condition), shape = a.shape()](const auto& g) { return sum_to(where(c(), g, 0), shape); }),
                           input(b, [c = saved(condition), shape = b.shape()](const auto& g) { return sum_to(where(c(), 0, g), shape); }));
     }
     return y;
@@ -96,7 +101,9 @@ Tensor<T, D> minimum(const Tensor<T, D>& a, S s) { return minimum(a, full<T, D>(
 
 /// x cut to [low, high].
 template <class T, class D, Number A, Number B>
-Tensor<T, D> clamp(const Tensor<T, D>& x, A low, B high) { return pointwise(formula::Clamp<T>{static_cast<T>(low), static_cast<T>(high)}, x); }
+Tensor<T, D> clamp(const Tensor<T, D>& x, A low, B high) {
+    return pointwise(formula::Clamp<T>{static_cast<T>(low), static_cast<T>(high)}, x);
+}
 template <class T, class D, Number S>
 Tensor<T, D> clamp_min(const Tensor<T, D>& x, S low) {
     using Limits = std::numeric_limits<T>;

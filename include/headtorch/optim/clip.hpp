@@ -31,7 +31,8 @@ double clip_grad_norm(const std::vector<Tensor<T, D>>& parameters, double max_no
             total += std::pow(part, norm_type);
     }
     if (!largest) total = std::pow(total, 1 / norm_type);
-    if (error_if_nonfinite && !std::isfinite(total)) throw ValueError(message("clip_grad_norm: the norm of the gradients is ", total, "; they cannot be scaled"));
+    if (error_if_nonfinite && !std::isfinite(total))
+        throw ValueError(message("clip_grad_norm: the norm of the gradients is ", total, "; they cannot be scaled"));
     const double scale = max_norm / (total + 1e-6);
     if (!(scale >= 1))
         for (const auto& p : parameters)

@@ -54,7 +54,8 @@ inline double cubic_minimum(double x1, double f1, double g1, double x2, double f
     const double d1 = g1 + g2 - 3 * (f1 - f2) / (x1 - x2), square = d1 * d1 - g1 * g2;
     if (square < 0) return (low + high) / 2;
     const double d2 = std::sqrt(square);
-    const double x = x1 <= x2 ? x2 - (x2 - x1) * ((g2 + d2 - d1) / (g2 - g1 + 2 * d2)) : x1 - (x1 - x2) * ((g1 + d2 - d1) / (g1 - g2 + 2 * d2));
+    const double x =
+        x1 <= x2 ? x2 - (x2 - x1) * ((g2 + d2 - d1) / (g2 - g1 + 2 * d2)) : x1 - (x1 - x2) * ((g1 + d2 - d1) / (g1 - g2 + 2 * d2));
     return std::min(std::max(x, low), high);
 }
 
@@ -193,7 +194,8 @@ public:
                     const double along = detail::dot(at, direction_);
                     return detail::Trial{t, f, std::move(at), along};
                 };
-                auto [best, count] = detail::strong_wolfe(evaluate, length_, {0, loss, g, slope}, detail::largest(direction_), o.tolerance_change);
+                auto [best, count] =
+                    detail::strong_wolfe(evaluate, length_, {0, loss, g, slope}, detail::largest(direction_), o.tolerance_change);
                 move(origin, best.t);
                 length_ = best.t;
                 loss = best.f;
@@ -209,7 +211,9 @@ public:
             }
             evaluations += used;
             if (iteration == o.max_iter || evaluations >= max_eval) break;
-            if (detail::largest(g) <= o.tolerance_grad || detail::largest(direction_) * length_ <= o.tolerance_change || std::abs(loss - former_loss) < o.tolerance_change) break;
+            if (detail::largest(g) <= o.tolerance_grad || detail::largest(direction_) * length_ <= o.tolerance_change ||
+                std::abs(loss - former_loss) < o.tolerance_change)
+                break;
         }
         return first;
     }
@@ -241,7 +245,8 @@ public:
             const std::size_t size = values().size();
             const auto read = [&](const std::string& key) {
                 Vector v = dict.template get<double>(key).tolist();
-                if (v.size() != size) throw ValueError(message("LBFGS: load_state_dict: ", key, " has ", v.size(), " elements, the parameters ", size));
+                if (v.size() != size)
+                    throw ValueError(message("LBFGS: load_state_dict: ", key, " has ", v.size(), " elements, the parameters ", size));
                 return v;
             };
             loaded.scale_ = dict.template get<double>("state.scale").item();

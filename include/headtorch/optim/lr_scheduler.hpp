@@ -60,7 +60,8 @@ protected:
 /// Times gamma every `step_size` epochs.
 class StepLR final : public LRScheduler {
 public:
-    StepLR(Schedulable& optimizer, std::int64_t step_size, double gamma = 0.1) : LRScheduler(optimizer), step_size_(step_size), gamma_(gamma) {
+    StepLR(Schedulable& optimizer, std::int64_t step_size, double gamma = 0.1)
+        : LRScheduler(optimizer), step_size_(step_size), gamma_(gamma) {
         if (step_size <= 0) throw ValueError(message("StepLR: step_size must be positive, but is ", step_size));
         set_epoch(0);
     }
@@ -101,7 +102,8 @@ private:
 /// Half a cosine from the initial rate down to eta_min in T_max epochs, then up again (Loshchilov and Hutter, 2017).
 class CosineAnnealingLR final : public LRScheduler {
 public:
-    CosineAnnealingLR(Schedulable& optimizer, std::int64_t T_max, double eta_min = 0) : LRScheduler(optimizer), period_(T_max), low_(eta_min) {
+    CosineAnnealingLR(Schedulable& optimizer, std::int64_t T_max, double eta_min = 0)
+        : LRScheduler(optimizer), period_(T_max), low_(eta_min) {
         if (T_max <= 0) throw ValueError(message("CosineAnnealingLR: T_max must be positive, but is ", T_max));
         set_epoch(0);
     }
@@ -143,7 +145,8 @@ class LinearLR final : public LRScheduler {
 public:
     explicit LinearLR(Schedulable& optimizer, double start_factor = 1.0 / 3, double end_factor = 1, std::int64_t total_iters = 5)
         : LRScheduler(optimizer), start_(start_factor), end_(end_factor), total_(total_iters) {
-        if (!(start_factor > 0 && start_factor <= 1)) throw ValueError(message("LinearLR: start_factor must be in (0, 1], but is ", start_factor));
+        if (!(start_factor > 0 && start_factor <= 1))
+            throw ValueError(message("LinearLR: start_factor must be in (0, 1], but is ", start_factor));
         if (!(end_factor >= 0 && end_factor <= 1)) throw ValueError(message("LinearLR: end_factor must be in [0, 1], but is ", end_factor));
         if (total_iters <= 0) throw ValueError(message("LinearLR: total_iters must be positive, but is ", total_iters));
         set_epoch(0);
@@ -175,7 +178,8 @@ private:
 /// (1 - epoch / total_iters)^power of the initial rate, then 0.
 class PolynomialLR final : public LRScheduler {
 public:
-    explicit PolynomialLR(Schedulable& optimizer, std::int64_t total_iters = 5, double power = 1) : LRScheduler(optimizer), total_(total_iters), power_(power) {
+    explicit PolynomialLR(Schedulable& optimizer, std::int64_t total_iters = 5, double power = 1)
+        : LRScheduler(optimizer), total_(total_iters), power_(power) {
         if (total_iters <= 0) throw ValueError(message("PolynomialLR: total_iters must be positive, but is ", total_iters));
         set_epoch(0);
     }
@@ -194,7 +198,8 @@ public:
     using Factor = std::function<double(std::int64_t)>;
     LambdaLR(Schedulable& optimizer, Factor factor) : LambdaLR(optimizer, std::vector<Factor>(optimizer.group_count(), factor)) {}
     LambdaLR(Schedulable& optimizer, std::vector<Factor> factors) : LRScheduler(optimizer), factors_(std::move(factors)) {
-        if (factors_.size() != optimizer.group_count()) throw ValueError(message("LambdaLR: ", factors_.size(), " functions for ", optimizer.group_count(), " groups"));
+        if (factors_.size() != optimizer.group_count())
+            throw ValueError(message("LambdaLR: ", factors_.size(), " functions for ", optimizer.group_count(), " groups"));
         set_epoch(0);
     }
 
@@ -206,7 +211,10 @@ private:
 /// Times factor(epoch) in every epoch after the first.
 class MultiplicativeLR final : public LRScheduler {
 public:
-    MultiplicativeLR(Schedulable& optimizer, std::function<double(std::int64_t)> factor) : LRScheduler(optimizer), factor_(std::move(factor)) { set_epoch(0); }
+    MultiplicativeLR(Schedulable& optimizer, std::function<double(std::int64_t)> factor)
+        : LRScheduler(optimizer), factor_(std::move(factor)) {
+        set_epoch(0);
+    }
 
 private:
     double rate(std::int64_t epoch, std::size_t g) override {

@@ -36,16 +36,20 @@ public:
     OneCycleLR(Schedulable& optimizer, OneCycleOptions options) : LRScheduler(optimizer), o_(std::move(options)) {
         if (o_.total_steps == 0) o_.total_steps = o_.epochs * o_.steps_per_epoch;
         if (o_.total_steps <= 0) throw ValueError("OneCycleLR: give a positive total_steps, or epochs and steps_per_epoch");
-        if (!(o_.pct_start >= 0 && o_.pct_start <= 1)) throw ValueError(message("OneCycleLR: pct_start must be in [0, 1], but is ", o_.pct_start));
-        if (o_.anneal_strategy != "cos" && o_.anneal_strategy != "linear") throw ValueError(message("OneCycleLR: anneal_strategy is \"cos\" or \"linear\", not \"", o_.anneal_strategy, "\""));
-        if (o_.cycle_momentum && !optimizer.momentum(0)) throw ValueError("OneCycleLR: the optimiser has no momentum to cycle; set cycle_momentum to false");
+        if (!(o_.pct_start >= 0 && o_.pct_start <= 1))
+            throw ValueError(message("OneCycleLR: pct_start must be in [0, 1], but is ", o_.pct_start));
+        if (o_.anneal_strategy != "cos" && o_.anneal_strategy != "linear")
+            throw ValueError(message("OneCycleLR: anneal_strategy is \"cos\" or \"linear\", not \"", o_.anneal_strategy, "\""));
+        if (o_.cycle_momentum && !optimizer.momentum(0))
+            throw ValueError("OneCycleLR: the optimiser has no momentum to cycle; set cycle_momentum to false");
         const double first = o_.max_lr / o_.div_factor, last = first / o_.final_div_factor, top = static_cast<double>(o_.total_steps);
         if (o_.three_phase)
             phases_ = {{o_.pct_start * top - 1, first, o_.max_lr, o_.max_momentum, o_.base_momentum},
                        {2 * o_.pct_start * top - 2, o_.max_lr, first, o_.base_momentum, o_.max_momentum},
                        {top - 1, first, last, o_.max_momentum, o_.max_momentum}};
         else
-            phases_ = {{o_.pct_start * top - 1, first, o_.max_lr, o_.max_momentum, o_.base_momentum}, {top - 1, o_.max_lr, last, o_.base_momentum, o_.max_momentum}};
+            phases_ = {{o_.pct_start * top - 1, first, o_.max_lr, o_.max_momentum, o_.base_momentum},
+                       {top - 1, o_.max_lr, last, o_.base_momentum, o_.max_momentum}};
         set_epoch(0);
     }
 
@@ -53,7 +57,8 @@ public:
         if (epoch > o_.total_steps) throw ValueError(message("OneCycleLR: step ", epoch, " of ", o_.total_steps, ": the cycle is over"));
         LRScheduler::set_epoch(epoch);
         if (!o_.cycle_momentum) return;
-        for (std::size_t g = 0; g < optimizer_->group_count(); ++g) *optimizer_->momentum(g) = anneal(epoch, &Phase::first_momentum, &Phase::last_momentum);
+        for (std::size_t g = 0; g < optimizer_->group_count(); ++g)
+            *optimizer_->momentum(g) = anneal(epoch, &Phase::first_momentum, &Phase::last_momentum);
     }
 
 private:
@@ -86,7 +91,8 @@ public:
         : LRScheduler(optimizer), schedulers_(std::move(schedulers)), milestones_(std::move(milestones)) {
         if (schedulers_.empty()) throw ValueError("SequentialLR: got no scheduler");
         if (milestones_.size() + 1 != schedulers_.size())
-            throw ValueError(message("SequentialLR: ", schedulers_.size(), " schedulers want ", schedulers_.size() - 1, " milestones, got ", milestones_.size()));
+            throw ValueError(message("SequentialLR: ", schedulers_.size(), " schedulers want ", schedulers_.size() - 1, " milestones, got ",
+                                     milestones_.size()));
         if (!std::is_sorted(milestones_.begin(), milestones_.end())) throw ValueError("SequentialLR: the milestones must rise");
         set_epoch(0);
     }
@@ -119,8 +125,10 @@ class ReduceLROnPlateau {
 public:
     explicit ReduceLROnPlateau(Schedulable& optimizer, PlateauOptions options = {}) : optimizer_(&optimizer), o_(std::move(options)) {
         if (!(o_.factor < 1)) throw ValueError(message("ReduceLROnPlateau: factor must be less than 1, but is ", o_.factor));
-        if (o_.mode != "min" && o_.mode != "max") throw ValueError(message("ReduceLROnPlateau: mode is \"min\" or \"max\", not \"", o_.mode, "\""));
-        if (o_.threshold_mode != "rel" && o_.threshold_mode != "abs") throw ValueError(message("ReduceLROnPlateau: threshold_mode is \"rel\" or \"abs\", not \"", o_.threshold_mode, "\""));
+        if (o_.mode != "min" && o_.mode != "max")
+            throw ValueError(message("ReduceLROnPlateau: mode is \"min\" or \"max\", not \"", o_.mode, "\""));
+        if (o_.threshold_mode != "rel" && o_.threshold_mode != "abs")
+            throw ValueError(message("ReduceLROnPlateau: threshold_mode is \"rel\" or \"abs\", not \"", o_.threshold_mode, "\""));
         best_ = o_.mode == "min" ? std::numeric_limits<double>::infinity() : -std::numeric_limits<double>::infinity();
     }
 
@@ -161,7 +169,9 @@ public:
     }
     void load_state_dict(const nn::StateDict& dict) {
         const auto rates = dict.get<double>("lr").tolist();
-        if (rates.size() != optimizer_->group_count()) throw ValueError(message("ReduceLROnPlateau: load_state_dict: ", rates.size(), " rates for ", optimizer_->group_count(), " groups"));
+        if (rates.size() != optimizer_->group_count())
+            throw ValueError(
+                message("ReduceLROnPlateau: load_state_dict: ", rates.size(), " rates for ", optimizer_->group_count(), " groups"));
         const auto counts = dict.get<std::int64_t>("counts").tolist();
         if (counts.size() != 3) throw ValueError("ReduceLROnPlateau: load_state_dict: \"counts\" has three elements");
         best_ = dict.get<double>("best").item();

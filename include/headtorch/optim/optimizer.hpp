@@ -57,7 +57,8 @@ inline void check_option(bool valid, const char* optimizer, const char* option, 
 /// Base of optimisers. `Derived` has `name`, `state_names` (one for each tensor remembered about a parameter) and
 /// `update_parameter(p, g, state, options)`; `Options` has `lr` and check().
 ///
-/// step() passes over parameters without a gradient, as in PyTorch, but throws when not a single one has any: then backward() was forgotten.
+/// step() passes over parameters without a gradient, as in PyTorch, but throws when not a single one has any:
+/// then backward() was forgotten.
 template <class Derived, class Options, class T, class D, std::size_t state_count>
 class Optimizer : public Schedulable {
 public:
@@ -66,7 +67,9 @@ public:
         Options options;
     };
 
-    explicit Optimizer(std::vector<Tensor<T, D>> params, Options options = {}) : defaults(options) { add_param_group(std::move(params), options); }
+    explicit Optimizer(std::vector<Tensor<T, D>> params, Options options = {}) : defaults(options) {
+        add_param_group(std::move(params), options);
+    }
     explicit Optimizer(std::initializer_list<Group> list) {
         for (const Group& group : list) add_param_group(group.params, group.options);
     }
@@ -75,12 +78,19 @@ public:
         options.check();
         if (params.empty()) throw ValueError(message(Derived::name, ": got an empty list of parameters; has the module any?"));
         for (std::size_t i = 0; i < params.size(); ++i) {
-            if (!params[i].requires_grad()) throw ValueError(message(Derived::name, ": parameter ", i, " of shape ", params[i].shape(), " does not require a gradient"));
-            if (!params[i].is_leaf()) throw ValueError(message(Derived::name, ": cannot optimise parameter ", i, ", which is not a leaf but made by ", params[i].grad_fn()));
-            if (!params[i].is_contiguous()) throw ValueError(message(Derived::name, ": parameter ", i, " is not contiguous; use contiguous() before requires_grad_()"));
+            if (!params[i].requires_grad())
+                throw ValueError(
+                    message(Derived::name, ": parameter ", i, " of shape ", params[i].shape(), " does not require a gradient"));
+            if (!params[i].is_leaf())
+                throw ValueError(
+                    message(Derived::name, ": cannot optimise parameter ", i, ", which is not a leaf but made by ", params[i].grad_fn()));
+            if (!params[i].is_contiguous())
+                throw ValueError(
+                    message(Derived::name, ": parameter ", i, " is not contiguous; use contiguous() before requires_grad_()"));
             for (const Group& group : groups)
                 for (const auto& other : group.params)
-                    if (other.is_same(params[i])) throw ValueError(message(Derived::name, ": parameter ", i, " of the new group is in an earlier one already"));
+                    if (other.is_same(params[i]))
+                        throw ValueError(message(Derived::name, ": parameter ", i, " of the new group is in an earlier one already"));
         }
         states.resize(states.size() + params.size());
         groups.push_back({std::move(params), options});
@@ -107,7 +117,9 @@ public:
                 p.get()->bump_version(Derived::name);
             }
         }
-        if (moved == 0) throw AutogradError(message(Derived::name, ": none of the ", states.size(), " parameters has a gradient; call loss.backward() before step()"));
+        if (moved == 0)
+            throw AutogradError(
+                message(Derived::name, ": none of the ", states.size(), " parameters has a gradient; call loss.backward() before step()"));
     }
     /// Calls `closure`, which computes the loss and its gradients anew, then steps. Returns the loss.
     template <class Closure>
@@ -132,12 +144,14 @@ public:
     /// What a later run needs to go on as if it had never stopped: copies of the tensors, and the learning rates.
     nn::StateDict state_dict() const {
         nn::StateDict dict;
-        for (std::size_t g = 0; g < groups.size(); ++g) dict.set(message("param_groups.", g, ".lr"), full<double>({}, groups[g].options.lr));
+        for (std::size_t g = 0; g < groups.size(); ++g)
+            dict.set(message("param_groups.", g, ".lr"), full<double>({}, groups[g].options.lr));
         for (std::size_t i = 0; i < states.size(); ++i) {
             if (states[i].step == 0) continue;
             dict.set(message("state.", i, ".step"), full<std::int64_t>({}, states[i].step));
             for (std::size_t k = 0; k < state_count; ++k)
-                if (states[i].tensors[k].defined()) dict.set(message("state.", i, ".", Derived::state_names[k]), states[i].tensors[k].clone());
+                if (states[i].tensors[k].defined())
+                    dict.set(message("state.", i, ".", Derived::state_names[k]), states[i].tensors[k].clone());
             for (std::size_t k = 0; k < states[i].numbers.size(); ++k)
                 dict.set(message("state.", i, ".number", k), full<double>({}, states[i].numbers[k]));
         }
@@ -148,7 +162,8 @@ public:
         auto loaded = states;
         std::vector<double> rates;
         std::size_t used = groups.size();
-        for (std::size_t g = 0; g < groups.size(); ++g) rates.push_back(dict.template get<double>(message("param_groups.", g, ".lr")).item());
+        for (std::size_t g = 0; g < groups.size(); ++g)
+            rates.push_back(dict.template get<double>(message("param_groups.", g, ".lr")).item());
         std::size_t i = 0;
         for (const Group& group : groups) {
             for (const auto& p : group.params) {
@@ -164,7 +179,8 @@ public:
                     state.tensors[k] = dict.template get<T, D>(key).clone();
                     ++used;
                     if (!(state.tensors[k].shape() == p.shape()))
-                        throw ValueError(message(Derived::name, ": load_state_dict: ", key, " has shape ", state.tensors[k].shape(), ", the parameter ", p.shape()));
+                        throw ValueError(message(Derived::name, ": load_state_dict: ", key, " has shape ", state.tensors[k].shape(),
+                                                 ", the parameter ", p.shape()));
                 }
                 for (std::size_t k = 0; k < state.numbers.size(); ++k) {
                     state.numbers[k] = dict.template get<double>(message(prefix, "number", k)).item();
@@ -172,7 +188,9 @@ public:
                 }
             }
         }
-        if (used != dict.size()) throw ValueError(message(Derived::name, ": load_state_dict: ", dict.size() - used, " entries belong to other parameters or to another optimiser"));
+        if (used != dict.size())
+            throw ValueError(message(Derived::name, ": load_state_dict: ", dict.size() - used,
+                                     " entries belong to other parameters or to another optimiser"));
         states = std::move(loaded);
         for (std::size_t g = 0; g < groups.size(); ++g) groups[g].options.lr = rates[g];
     }

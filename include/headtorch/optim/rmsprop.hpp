@@ -45,7 +45,9 @@ private:
     void update_parameter(const Tensor<T, D>& p, const Tensor<T, D>& g, typename Base::State& state, const RMSpropOptions& o) {
         const Direction direction{o.maximize ? -1.0 : 1.0, o.weight_decay};
         T* square = state.get(0, p);
-        const auto run = [&](auto rule, auto*... more) { update(D{}, rule, p.numel(), p.data(), static_cast<const T*>(g.data()), square, more...); };
+        const auto run = [&](auto rule, auto*... more) {
+            update(D{}, rule, p.numel(), p.data(), static_cast<const T*>(g.data()), square, more...);
+        };
         const auto follow = [direction, a = o.alpha](const auto& x, const auto& dx, auto& v) {
             const auto d = direction(x, dx);
             v = v * a + d * d * (1 - a);

@@ -43,7 +43,9 @@ private:
     void update_parameter(const Tensor<T, D>& p, const Tensor<T, D>& g, typename Base::State& state, const SGDOptions& o) {
         const Direction direction{o.maximize ? -1.0 : 1.0, o.weight_decay};
         if (o.momentum == 0) {
-            update(D{}, [direction, lr = o.lr](auto& x, const auto& dx) { x = x - direction(x, dx) * lr; }, p.numel(), p.data(), static_cast<const T*>(g.data()));
+            update(
+                D{}, [direction, lr = o.lr](auto& x, const auto& dx) { x = x - direction(x, dx) * lr; }, p.numel(), p.data(),
+                static_cast<const T*>(g.data()));
             return;
         }
         const bool first = !state.tensors[0].defined();

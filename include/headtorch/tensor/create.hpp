@@ -126,7 +126,8 @@ Tensor<T, D> linspace(double start, double end, std::int64_t steps) {
     const double step = steps > 1 ? (end - start) / static_cast<double>(steps - 1) : 0;
     // from both ends, so that the last value is exact
     for (std::int64_t i = 0; i < steps; ++i)
-        x.data()[i] = static_cast<T>(i < (steps + 1) / 2 ? start + step * static_cast<double>(i) : end - step * static_cast<double>(steps - 1 - i));
+        x.data()[i] =
+            static_cast<T>(i < (steps + 1) / 2 ? start + step * static_cast<double>(i) : end - step * static_cast<double>(steps - 1 - i));
     return x.template to<D>();
 }
 

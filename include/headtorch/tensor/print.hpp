@@ -37,7 +37,8 @@ namespace detail {
 /// The elements of a tensor as text, all equally wide.
 class Printer {
 public:
-    Printer(const TensorImpl& tensor, const PrintOptions& options) : x_(tensor), o_(options), summarised_(tensor.numel > options.threshold) {
+    Printer(const TensorImpl& tensor, const PrintOptions& options)
+        : x_(tensor), o_(options), summarised_(tensor.numel > options.threshold) {
         floating_ = x_.dtype == Dtype::float32 || x_.dtype == Dtype::float64;
         std::vector<std::int64_t> shown;
         collect(0, 0, shown);
@@ -52,7 +53,9 @@ public:
 private:
     template <class T>
     T at(std::int64_t offset) const { return static_cast<const T*>(x_.data)[offset]; }
-    double number(std::int64_t offset) const { return x_.dtype == Dtype::float32 ? static_cast<double>(at<float>(offset)) : at<double>(offset); }
+    double number(std::int64_t offset) const {
+        return x_.dtype == Dtype::float32 ? static_cast<double>(at<float>(offset)) : at<double>(offset);
+    }
 
     bool is_cut(int d) const { return summarised_ && x_.shape[d] > 2 * o_.edgeitems; }
     /// Positions along dimension d that are shown; -1 stands for the dots.
@@ -119,7 +122,8 @@ private:
         const std::string margin(static_cast<std::size_t>(indent + 1), ' ');
         const bool last = d == x_.shape.rank() - 1;
         const int per_line = last ? std::max(1, (o_.linewidth - indent) / (width_ + 2)) : 1;
-        const std::string line_end = last ? ",\n" + margin : "," + std::string(static_cast<std::size_t>(x_.shape.rank() - 1 - d), '\n') + margin;
+        const std::string line_end =
+            last ? ",\n" + margin : "," + std::string(static_cast<std::size_t>(x_.shape.rank() - 1 - d), '\n') + margin;
         std::string text = "[";
         int count = 0;
         for (std::int64_t i : positions(d)) {
@@ -170,7 +174,8 @@ inline std::string tensor_text(const TensorImpl& x, const std::vector<std::strin
         if (x.dtype != Dtype::float32) suffixes.push_back(message("dtype=torch.", name(x.dtype)));
     } else {
         text += Printer(x, options).body(indent);
-        if (x.dtype != Dtype::float32 && x.dtype != Dtype::int64 && x.dtype != Dtype::boolean) suffixes.push_back(message("dtype=torch.", name(x.dtype)));
+        if (x.dtype != Dtype::float32 && x.dtype != Dtype::int64 && x.dtype != Dtype::boolean)
+            suffixes.push_back(message("dtype=torch.", name(x.dtype)));
     }
     suffixes.insert(suffixes.end(), extra.begin(), extra.end());
     const std::size_t newline = text.rfind('\n');

@@ -46,7 +46,8 @@ template <class T>
 void negative_picks(Cpu, const T* x, const Labels<T>& labels, T* out) {
     for (std::int64_t i = 0; i < labels.rows; ++i) {
         const double w = labels.weight_of(i);
-        out[i] = labels.label[i] == labels.ignored ? T(0) : static_cast<T>(-w * static_cast<double>(x[i * labels.classes + labels.label[i]]));
+        out[i] =
+            labels.label[i] == labels.ignored ? T(0) : static_cast<T>(-w * static_cast<double>(x[i * labels.classes + labels.label[i]]));
     }
 }
 

@@ -2,7 +2,8 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
-/// Eigen and back without a copy: as_matrix(x), as_array(x), as_vector(x) show a tensor's memory to Eigen, from_eigen(m) Eigen's to a tensor.
+/// Eigen and back without a copy: as_matrix(x), as_array(x), as_vector(x) show a tensor's memory to Eigen,
+/// from_eigen(m) Eigen's to a tensor.
 
 #include <Eigen/Core>
 #include <memory>
@@ -22,7 +23,8 @@ using EigenMatrixMap = Eigen::Map<EigenMatrix<T>, Eigen::Unaligned, Eigen::Strid
 template <class T>
 using EigenVectorMap = Eigen::Map<Eigen::Matrix<T, Eigen::Dynamic, 1>, Eigen::Unaligned, Eigen::InnerStride<>>;
 template <class T>
-using EigenArrayMap = Eigen::Map<Eigen::Array<T, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor>, Eigen::Unaligned, Eigen::Stride<Eigen::Dynamic, Eigen::Dynamic>>;
+using EigenArrayMap = Eigen::Map<Eigen::Array<T, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor>, Eigen::Unaligned,
+                                 Eigen::Stride<Eigen::Dynamic, Eigen::Dynamic>>;
 
 /// Rows, columns and strides of a tensor of at most two dimensions; a vector is one column.
 template <class Map, class T>

@@ -33,13 +33,14 @@ inline std::int64_t find_bad_index(Cpu, const std::int64_t* index, std::int64_t 
 template <class T>
 void copy_slabs(Cpu, const T* from, const Slabs& slabs, const std::int64_t* index, std::int64_t count, T* to) {
     const std::int64_t rows = slabs.outer * count;
-    parallel_for(rows, std::max<std::int64_t>(1, 32768 / std::max<std::int64_t>(1, slabs.inner)), [&](std::int64_t begin, std::int64_t end) {
-        for (std::int64_t row = begin; row < end; ++row) {
-            std::int64_t i = index[row % count];
-            if (i < 0) i += slabs.size;
-            std::copy_n(from + ((row / count) * slabs.size + i) * slabs.inner, slabs.inner, to + row * slabs.inner);
-        }
-    });
+    parallel_for(rows, std::max<std::int64_t>(1, 32768 / std::max<std::int64_t>(1, slabs.inner)),
+                 [&](std::int64_t begin, std::int64_t end) {
+                     for (std::int64_t row = begin; row < end; ++row) {
+                         std::int64_t i = index[row % count];
+                         if (i < 0) i += slabs.size;
+                         std::copy_n(from + ((row / count) * slabs.size + i) * slabs.inner, slabs.inner, to + row * slabs.inner);
+                     }
+                 });
 }
 
 /// to[o, index[i], :] += from[o, i, :], in the order of i, so that the result does not depend on threads.
@@ -77,17 +78,21 @@ void visit_along(Cpu, const std::int64_t* index, const Shape& shape, int dim, st
 
 /// to[k] = from[… index[k] …] along one dimension.
 template <class T>
-void gather_along(Cpu device, const T* from, const Strides& strides, int dim, std::int64_t size, const std::int64_t* index, const Shape& shape, T* to) {
+void gather_along(Cpu device, const T* from, const Strides& strides, int dim, std::int64_t size, const std::int64_t* index,
+                  const Shape& shape, T* to) {
     visit_along(device, index, shape, dim, size, strides, [&](std::int64_t k, std::int64_t offset) { to[k] = from[offset]; });
 }
 /// to[… index[k] …] += from[k] along one dimension.
 template <class T>
-void scatter_add_along(Cpu device, T* to, const Strides& strides, int dim, std::int64_t size, const std::int64_t* index, const Shape& shape, const T* from) {
-    visit_along(device, index, shape, dim, size, strides, [&](std::int64_t k, std::int64_t offset) { to[offset] = static_cast<T>(to[offset] + from[k]); });
+void scatter_add_along(Cpu device, T* to, const Strides& strides, int dim, std::int64_t size, const std::int64_t* index, const Shape& shape,
+                       const T* from) {
+    visit_along(device, index, shape, dim, size, strides,
+                [&](std::int64_t k, std::int64_t offset) { to[offset] = static_cast<T>(to[offset] + from[k]); });
 }
 /// to[… index[k] …] = from[k] along one dimension; the last of equal indices wins.
 template <class T>
-void scatter_along(Cpu device, T* to, const Strides& strides, int dim, std::int64_t size, const std::int64_t* index, const Shape& shape, const T* from) {
+void scatter_along(Cpu device, T* to, const Strides& strides, int dim, std::int64_t size, const std::int64_t* index, const Shape& shape,
+                   const T* from) {
     visit_along(device, index, shape, dim, size, strides, [&](std::int64_t k, std::int64_t offset) { to[offset] = from[k]; });
 }
 

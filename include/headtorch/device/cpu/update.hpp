@@ -28,7 +28,9 @@ void update(Cpu, const Rule& rule_given, std::int64_t n, T* p, const T* g, State
         for (; i + P::lanes <= end; i += P::lanes)
             one(i, [](const T* from) { return P::load(from); }, [](const P& value, T* to) { value.store(to); });
         if (const int rest = static_cast<int>(end - i); rest > 0)
-            one(i, [rest](const T* from) { return P::load_partial(from, rest); }, [rest](const P& value, T* to) { value.store_partial(to, rest); });
+            one(
+                i, [rest](const T* from) { return P::load_partial(from, rest); },
+                [rest](const P& value, T* to) { value.store_partial(to, rest); });
     };
     if (n <= cpu::map_grain)
         run(0, n);
