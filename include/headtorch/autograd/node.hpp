@@ -8,7 +8,6 @@
 #include <atomic>
 #include <cstdint>
 #include <functional>
-#include <memory>
 #include <span>
 #include <utility>
 #include <vector>
@@ -43,11 +42,14 @@ public:
         bool retain = false;
         Ref<TensorImpl> gradient;
     };
+    /// Under the lock.
     Extras& extras() {
-        if (!extras_) extras_ = std::make_unique<Extras>();
-        return *extras_;
+        Extras* found = extras_.load(std::memory_order_relaxed);
+        if (!found) extras_.store(found = new Extras, std::memory_order_release);
+        return *found;
     }
-    Extras* find_extras() const { return extras_.get(); }
+    /// Atomic, for another thread's backward may just be making those of a common leaf.
+    Extras* find_extras() const { return extras_.load(std::memory_order_acquire); }
 
     /// Serialises what several threads may do to one leaf.
     void lock() noexcept {
@@ -57,6 +59,7 @@ public:
 
 protected:
     explicit Node(const char* name) : name_(name) {}
+    ~Node() override { delete extras_.load(std::memory_order_relaxed); }
 
     /// Called once, by the constructor of the class that holds them.
     void set_parents(const Ref<Node>* first, std::size_t count) {
@@ -95,7 +98,7 @@ private:
     std::atomic_flag busy_;
     std::uint64_t sequence_ = 0;
     Node* next_dead_ = nullptr;
-    std::unique_ptr<Extras> extras_;
+    std::atomic<Extras*> extras_{nullptr};
 };
 
 /// Holds Node::lock() for a scope.
@@ -136,9 +139,9 @@ public:
         if (sum) {
             // in place when nothing is recorded, so that a handle from grad() sees the sum
             sum = gather_gradient(Tensor<T, D>(sum), Tensor<T, D>(std::move(gradient))).impl();
-        } else if (GradMode::enabled() || (gradient->owns_storage() && !gradient->node)) {
+        } else if (gradient->owns_storage() && (GradMode::enabled() || !gradient->node)) {
             sum = std::move(gradient);
-        } else {
+        } else {  // others see it, and what comes later is added in place
             sum = Tensor<T, D>(std::move(gradient)).clone().impl();
         }
     }

@@ -5,6 +5,7 @@
 /// Indexing as in PyTorch: `x(0, all, slice(1, -1, 2), newaxis, ellipsis)` is a view. An int64 tensor among the indices picks entries of
 /// its dimension, a bool tensor the elements where it is true; the result is then a copy. Assignment writes to x in either case.
 
+#include <algorithm>
 #include <limits>
 #include <type_traits>
 #include <utility>
@@ -38,17 +39,17 @@ struct IndexWalk {
     int dim = 0;           ///< the dimension that the next index is about
     int whole = 0;         ///< dimensions that an ellipsis stands for
     std::vector<int> at;   ///< dimensions that tensors index
-    bool apart = false;    ///< other indices stand between those tensors
-    bool last_was_tensor = false;
+    bool apart = false;    ///< other dimensions stand between those
 
     void note_tensor(int rank) {
-        if (!at.empty() && !last_was_tensor) apart = true;
+        if (!at.empty() && at.back() + 1 != dim) apart = true;
         for (int i = 0; i < rank; ++i) at.push_back(dim++);
     }
     template <class I>
     void step(const I& index) {
         if constexpr (AnyTensor<I>) {
-            note_tensor(std::same_as<typename I::value_type, bool> ? index.dim() : 1);
+            if (std::same_as<typename I::value_type, bool> && index.dim() == 0) g = geometry::unsqueeze(g, dim);  // one row, or none
+            note_tensor(std::same_as<typename I::value_type, bool> ? std::max(1, index.dim()) : 1);
         } else if constexpr (std::integral<I>) {
             g = geometry::select(g, dim, index);
         } else if constexpr (std::same_as<I, Slice>) {
@@ -61,7 +62,6 @@ struct IndexWalk {
             static_assert(std::same_as<I, All>, "headtorch: an index is a number, slice(…), all, newaxis, ellipsis, or a tensor of int64 or bool");
             ++dim;
         }
-        last_was_tensor = AnyTensor<I>;
     }
     template <class I>
     static int consumed(const I& index) {
@@ -77,7 +77,7 @@ IndexWalk walk_indices(const Geometry& start, const I&... indices) {
     static_assert((0 + ... + std::same_as<I, Ellipsis>) <= 1, "headtorch: only one ellipsis fits among the indices");
     const int used = (0 + ... + IndexWalk::consumed(indices));
     if (used > start.shape.rank()) throw IndexError(message("index: ", used, " indices for a tensor of shape ", start.shape));
-    IndexWalk walk{start, 0, start.shape.rank() - used, {}, false, false};
+    IndexWalk walk{start, 0, start.shape.rank() - used, {}, false};
     (walk.step(indices), ...);
     return walk;
 }
@@ -90,6 +90,10 @@ void append_index(std::vector<Tensor<std::int64_t, D>>& list, const I& index, co
             for (int i = 0; i < index.dim(); ++i)
                 if (index.shape()[i] != shape[at[list.size() + static_cast<std::size_t>(i)]])
                     throw IndexError(message("index: a mask of shape ", index.shape(), " does not fit a tensor of shape ", shape));
+            if (index.dim() == 0) {
+                list.push_back(zeros<std::int64_t, D>({index.item() ? 1 : 0}));
+                return;
+            }
             const auto rows = nonzero(index);
             for (int i = 0; i < index.dim(); ++i) list.push_back(rows.select(1, i));
         } else {
@@ -164,6 +168,20 @@ public:
         source_.copy_(index_copy(source_.reshape({-1}), positions.reshape({-1}), values).reshape(source_.shape()));
     }
     void operator=(T value) && { std::move(*this) = full<T, D>({}, value); }
+    /// `x(mask) = y(mask)` writes too.
+    void operator=(const Picked& value) && { std::move(*this) = static_cast<const Tensor<T, D>&>(value); }
+    Picked(const Picked&) = default;
+    ~Picked() = default;
+
+    // `x(mask) += y` writes the sums back, instead of to a copy that is lost
+    template <class Y>
+    void operator+=(const Y& y) && { std::move(*this) = static_cast<const Tensor<T, D>&>(*this) + y; }
+    template <class Y>
+    void operator-=(const Y& y) && { std::move(*this) = static_cast<const Tensor<T, D>&>(*this) - y; }
+    template <class Y>
+    void operator*=(const Y& y) && { std::move(*this) = static_cast<const Tensor<T, D>&>(*this) * y; }
+    template <class Y>
+    void operator/=(const Y& y) && { std::move(*this) = static_cast<const Tensor<T, D>&>(*this) / y; }
 
 private:
     Tensor<T, D> source_;

@@ -45,6 +45,8 @@ Tensor<T, D> former_value(const Tensor<T, D>& x) {
 /// Writes `value` (of the shape of x) into x and makes its node x's.
 template <class T, class D>
 void write_recorded(const char* op, const Tensor<T, D>& x, const Tensor<T, D>& value) {
+    if (x.get()->base && !x.get()->base->contiguous)
+        throw AutogradError(message(op, ": writing through a view of a non-contiguous tensor cannot be recorded; call contiguous() first"));
     run_map(Identity{}, x, value);
     x.get()->bump_version(op);
     TensorImpl* impl = x.get();
@@ -55,7 +57,6 @@ void write_recorded(const char* op, const Tensor<T, D>& x, const Tensor<T, D>& v
         return;
     }
     Tensor<T, D> base(impl->base);
-    if (!base.is_contiguous()) throw AutogradError(message(op, ": writing through a view of a non-contiguous tensor cannot be recorded; call contiguous() first"));
     const Geometry place{x.shape(), x.strides(), x.data() - base.data()};
     std::array<Ref<autograd::Node>, 2> parents{autograd::node_of(base), node};
     record_step(op, base, std::move(parents), [place](const Tensor<T, D>& g, autograd::GradientSink& sink) {
@@ -90,6 +91,8 @@ const Tensor<T, D>& pointwise_(const Op& formula, const Tensor<T, D>& x, const T
 template <class T, class D>
 const Tensor<T, D>& Tensor<T, D>::copy_(const Tensor& source) const {
     detail::check_in_place("copy_", *this);
+    if (!(broadcast_shapes("copy_", shape(), source.shape()) == shape()))
+        throw ShapeError(message("copy_: values of shape ", source.shape(), " do not fit into a tensor of shape ", shape()));
     const Tensor value = source.shape() == shape() ? source : source.expand(shape());
     if constexpr (Floating<T>) {
         if (autograd::needs_grad(*this, source)) {

@@ -223,7 +223,10 @@ public:
     }
 
 private:
-    int checked_dim(std::string_view op, std::int64_t d) const { return normalize_dim(op, d, dim()); }
+    int checked_dim(std::string_view op, std::int64_t d) const {
+        if (dim() == 0) throw IndexError(message(op, ": a 0-dim tensor has no dimension ", d));
+        return normalize_dim(op, d, dim());
+    }
 
     Ref<TensorImpl> impl_;
 };

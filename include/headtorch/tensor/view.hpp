@@ -24,8 +24,8 @@ inline Geometry narrow(Geometry g, std::int64_t dim, std::int64_t start, std::in
     if (g.shape.rank() == 0) throw ShapeError("narrow: a 0-dim tensor has no dimension to narrow");
     const int d = normalize_dim("narrow", dim, g.shape.rank());
     if (start < 0) start += g.shape[d];
-    if (start < 0 || length < 0 || start + length > g.shape[d])
-        throw IndexError(message("narrow: [", start, ", ", start + length, ") is outside dimension ", d, " of ", g.shape));
+    if (start < 0 || length < 0 || start > g.shape[d] || length > g.shape[d] - start)
+        throw IndexError(message("narrow: ", length, " elements from ", start, " on are not all in dimension ", d, " of ", g.shape));
     g.offset += start * g.strides[d];
     g.shape[d] = length;
     return g;
@@ -50,8 +50,8 @@ inline Geometry slice(Geometry g, int d, std::int64_t start, std::int64_t stop, 
     const auto clip = [size](std::int64_t i) { return std::clamp<std::int64_t>(i < 0 ? i + size : i, 0, size); };
     const std::int64_t first = clip(start), last = std::max(first, clip(stop));
     g.offset += first * g.strides[d];
-    g.shape[d] = (last - first + step - 1) / step;
-    g.strides[d] *= step;
+    g.shape[d] = last == first ? 0 : (last - first - 1) / step + 1;
+    if (g.shape[d] > 1) g.strides[d] *= step;  // a step beyond the end could overflow
     return g;
 }
 
