@@ -31,23 +31,27 @@ inline Node*& running_node() {
     return node;
 }
 
+[[noreturn]] HEADTORCH_NOINLINE inline void throw_overwritten(const TensorImpl& value, std::uint32_t saved_version) {
+    throw AutogradError(message(running_node() ? running_node()->name() : "backward", ": backward needs a value of shape ", value.shape,
+                                " that ", value.storage->last_write.load(), " overwrote in place (version ", saved_version, " was saved, ",
+                                value.version(), " is there); clone() it first, or write y = x + 1 instead of x += 1"));
+}
+
 /// A value kept for backward. Reading it throws when it was overwritten in the meantime.
 template <class T, class D>
 class Saved {
 public:
     Saved() = default;
-    explicit Saved(const Tensor<T, D>& tensor) : impl_(tensor.impl()), version_(impl_ ? impl_->version() : 0) {}
+    explicit Saved(Tensor<T, D> tensor) : tensor_(std::move(tensor)), version_(tensor_.defined() ? tensor_.get()->version() : 0) {}
 
-    Tensor<T, D> operator()() const {
-        if (impl_ && impl_->version() != version_)
-            throw AutogradError(message(running_node() ? running_node()->name() : "backward", ": backward needs a value of shape ", impl_->shape,
-                                        " that ", impl_->storage->last_write.load(), " overwrote in place (version ", version_,
-                                        " was saved, ", impl_->version(), " is there); clone() it first, or write y = x + 1 instead of x += 1"));
-        return Tensor<T, D>(impl_);
+    /// By reference: a handle of one's own would be counted, atomically, for nothing.
+    const Tensor<T, D>& operator()() const {
+        if (tensor_.defined() && tensor_.get()->version() != version_) throw_overwritten(*tensor_.get(), version_);
+        return tensor_;
     }
 
-protected:
-    Ref<TensorImpl> impl_;
+private:
+    Tensor<T, D> tensor_;
     std::uint32_t version_ = 0;
 };
 
@@ -59,7 +63,7 @@ public:
     explicit SavedOutput(const Tensor<T, D>& output) : Saved<T, D>(Tensor<T, D>(alias_impl(*output.get()))) {}
 
     Tensor<T, D> operator()() const {
-        const Tensor<T, D> value = Saved<T, D>::operator()();
+        const Tensor<T, D>& value = Saved<T, D>::operator()();
         if (!GradMode::enabled()) return value;
         Tensor<T, D> output(alias_impl(*value.get()));
         output.get()->node = Ref<GraphNode>::share(running_node());
