@@ -29,6 +29,7 @@
 #include "headtorch/ops/close.hpp"
 #include "headtorch/ops/compare.hpp"
 #include "headtorch/ops/copy.hpp"
+#include "headtorch/ops/eigen.hpp"
 #include "headtorch/ops/einsum.hpp"
 #include "headtorch/ops/gather.hpp"
 #include "headtorch/ops/index.hpp"
