@@ -31,9 +31,10 @@ using Doubles = std::vector<Tensor<double>>;
 inline Doubles as_list(Tensor<double> y) { return {std::move(y)}; }
 inline Doubles as_list(Doubles ys) { return ys; }
 
-/// The same elements as leaves that require a gradient.
-inline Doubles as_leaves(const Doubles& inputs) {
-    Doubles leaves;
+/// The same elements as leaves that require a gradient. A template, so that this header compiles without those in ops/.
+template <class T>
+std::vector<Tensor<T>> as_leaves(const std::vector<Tensor<T>>& inputs) {
+    std::vector<Tensor<T>> leaves;
     for (const auto& x : inputs) leaves.push_back(x.detach().requires_grad_());
     return leaves;
 }
