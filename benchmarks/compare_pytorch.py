@@ -23,16 +23,18 @@ ROOT = pathlib.Path(__file__).resolve().parent.parent
 N = 1 << 24
 GROUPS = [  # heading, unit, then per case: name, title, and the factor from seconds per step to the unit or, for a rate, the work of a step
     ("One small op (4 floats), forward and backward", "ns", [
-        ("mul", "multiply by a constant", 1e9 / 50), ("mul2", "multiply, both factors with a gradient", 1e9 / 50), ("tanh", "tanh", 1e9 / 50)]),
+        ("mul", "multiply by a constant", 1e9 / 50), ("tanh", "tanh", 1e9 / 50),
+        ("mul2", "multiply, both factors with a gradient", 1e9 / 50)]),
     ("One training step", "µs", [
         ("circles", "circles: 2-2-1, batch 5, SGD by hand", 1e6), ("moons", "moons: 2-2-1, batch 640, double, Adam", 1e6),
         ("disk", "disk: 2-64-64-2, batch 32, SGD", 1e6), ("fashion_mnist", "Fashion-MNIST: 784-64-64-10, batch 64, SGD", 1e6)]),
     ("Pointwise, 16 M floats", "GB/s", [
-        ("copy", "a plain copy (memcpy; copy_)", 8e-9 * N), ("large_relu", "relu", 8e-9 * N), ("large_add", "add", 12e-9 * N), ("large_mul", "mul", 12e-9 * N),
+        ("copy", "a plain copy (memcpy; copy_)", 8e-9 * N), ("large_relu", "relu", 8e-9 * N),
+        ("large_add", "add", 12e-9 * N), ("large_mul", "mul", 12e-9 * N),
         ("large_exp", "exp", 8e-9 * N), ("large_tanh", "tanh", 8e-9 * N), ("large_leaky_relu", "leaky_relu", 8e-9 * N),
         ("large_elu", "elu", 8e-9 * N), ("large_gelu", "gelu", 8e-9 * N)]),
     ("Matrix product, float", "GFLOP/s", [
-        ("matmul_64", "64 x 64", 2e-9 * 64**3), ("matmul_256", "256 x 256", 2e-9 * 256**3), ("matmul_1024", "1024 x 1024", 2e-9 * 1024**3)]),
+        (f"matmul_{n}", f"{n} x {n}", 2e-9 * n**3) for n in (64, 256, 1024)]),
 ]
 
 
@@ -132,10 +134,12 @@ def setups():
     weight = torch.tensor([1.01, 0.99, -1.01, -0.99])
     pointwise = {
         "relu": lambda a, b: torch.relu(a), "add": torch.add, "mul": torch.mul, "exp": lambda a, b: torch.exp(a),
-        "tanh": lambda a, b: torch.tanh(a), "leaky_relu": lambda a, b: F.leaky_relu(a), "elu": lambda a, b: F.elu(a), "gelu": lambda a, b: F.gelu(a),
+        "tanh": lambda a, b: torch.tanh(a), "leaky_relu": lambda a, b: F.leaky_relu(a),
+        "elu": lambda a, b: F.elu(a), "gelu": lambda a, b: F.gelu(a),
     }
     return {
-        "mul": lambda: chain(lambda x, y: y * weight), "mul2": lambda: chain(lambda x, y: y * x), "tanh": lambda: chain(lambda x, y: torch.tanh(y)),
+        "mul": lambda: chain(lambda x, y: y * weight), "tanh": lambda: chain(lambda x, y: torch.tanh(y)),
+        "mul2": lambda: chain(lambda x, y: y * x),
         "circles": circles, "moons": moons, "disk": disk, "fashion_mnist": fashion_mnist, "copy": copy,
         **{"large_" + name: (lambda op=op: large(op)) for name, op in pointwise.items()},
         **{f"matmul_{n}": (lambda n=n: matrix_product(n)) for n in (64, 256, 1024)},

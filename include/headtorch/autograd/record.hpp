@@ -120,7 +120,8 @@ private:
 template <class T, class D, class Parents, class Step>
 Tensor<T, D> record_step(const char* name, Tensor<T, D> output, Parents parents, Step step) {
     if constexpr (Floating<T>) {  // a view of integers has nothing to record
-        output.get()->node = Ref<GraphNode>::adopt(cpu::make_pooled<RecordedNode<T, D, Parents, Step>>(name, std::move(parents), std::move(step)));
+        using Recorded = RecordedNode<T, D, Parents, Step>;
+        output.get()->node = Ref<GraphNode>::adopt(cpu::make_pooled<Recorded>(name, std::move(parents), std::move(step)));
         if (output.get()->base) output.get()->history = output.get()->base->history;
     }
     return output;
@@ -149,12 +150,13 @@ std::array<Ref<Node>, sizeof...(Tensors)> inputs(const Tensors&... tensors) {
 /// where wants(i) is false.
 template <class T, class D, std::size_t N, class F>
 Tensor<T, D> record(const char* name, Tensor<T, D> output, std::array<Ref<Node>, N> parents, F gradients) {
-    return record_step(name, std::move(output), std::move(parents), [gradients = std::move(gradients)](const Tensor<T, D>& gradient, GradientSink& sink) mutable {
+    auto step = [gradients = std::move(gradients)](const Tensor<T, D>& gradient, GradientSink& sink) mutable {
         auto results = gradients(gradient, [&](std::size_t i) { return sink.wants(i); });
         [&]<std::size_t... I>(std::index_sequence<I...>) {
             ((std::get<I>(results).defined() && sink.wants(I) ? sink.add(I, std::get<I>(std::move(results)).impl()) : void()), ...);
         }(std::make_index_sequence<N>{});
-    });
+    };
+    return record_step(name, std::move(output), std::move(parents), std::move(step));
 }
 
 }  // namespace headtorch::autograd
