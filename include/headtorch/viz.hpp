@@ -1,0 +1,8 @@
+// headtorch: tensors and autograd for C++20.
+// SPDX-License-Identifier: MIT
+#pragma once
+
+/// Pictures, drawn by the program gnuplot (CMake target headtorch::viz).
+
+#include "headtorch/viz/image_grid.hpp"
+#include "headtorch/viz/plot.hpp"
