@@ -6,6 +6,7 @@
 
 #include <cstdio>
 #include <headtorch/headtorch.hpp>
+#include <headtorch/viz.hpp>
 
 #include "examples/common/cli.hpp"
 using namespace headtorch;
@@ -45,6 +46,9 @@ void by_hand(const examples::Options& options, examples::Result& result) {
     NoGrad guard;
     const double accuracy = ((net(x) > 0.5) == (target > 0.5)).to<double>().mean().item();
     result.add("hand_accuracy", accuracy);
+    if (!options.plots) return;
+    viz::Figure figure({.title = "Two hidden units, trained by hand", .equal_axes = true});
+    figure.regions(net, x).scatter(x, y, {"outer circle", "inner circle"}).save(options.file("circles_hand.png"));
 }
 
 // --- with logits ----------------------------------------------------------------------------------------------------------
@@ -75,6 +79,11 @@ void with_logits(const examples::Options& options, examples::Result& result) {
     const Tensor<> p = sigmoid(net(tensor({{0, 0}, {-1, -1}})));  // the network's scores become probabilities only here
     std::printf("with logits: p(0, 0) = %.4f, p(-1, -1) = %.4f\n", p[0].item(), p[1].item());
     result.add("logits_loss", mean_loss).add("p_inside", p[0].item()).add("p_outside", p[1].item());
+    if (!options.plots) return;
+    viz::Figure figure({.title = "Five hidden units, trained by Adam", .equal_axes = true});
+    figure.regions([&](const Tensor<>& points) { return sigmoid(net(points)); }, x)
+        .scatter(x, y, {"outer circle", "inner circle"})
+        .save(options.file("circles_logits.png"));
 }
 
 int main(int argc, char** argv) {

@@ -6,6 +6,7 @@
 #include <cstdio>
 #include <headtorch/headtorch.hpp>
 #include <headtorch/io.hpp>
+#include <headtorch/viz.hpp>
 
 #include "examples/common/cli.hpp"
 using namespace headtorch;
@@ -26,6 +27,10 @@ std::int64_t count_correct(const Tensor<>& scores, const Tensor<std::int64_t>& l
     return (scores.argmax(1) == labels).sum().item();
 }
 
+double share(std::int64_t part, std::int64_t whole) {
+    return static_cast<double>(part) / static_cast<double>(whole);
+}
+
 int main(int argc, char** argv) {
     const examples::Options options =
         examples::parse(argc, argv, "fashion_mnist", "Pictures of clothes sorted into ten classes.", {.epochs = 10});
@@ -41,8 +46,9 @@ int main(int argc, char** argv) {
     std::printf("%s\n%lld parameters\n", net.to_string().c_str(), static_cast<long long>(net.num_parameters()));
     optim::SGD sgd(net.parameters(), {.lr = 0.001});
 
-    double loss_mean = 0, accuracy = 0;
+    train::History history;
     for (std::int64_t epoch = 1; epoch <= options.epochs; ++epoch) {
+        train::Progress progress(train_loader.size(), {.description = message("epoch ", epoch)});
         double loss_sum = 0;
         std::int64_t correct = 0;
         for (const auto& [images, labels] : train_loader) {
@@ -53,21 +59,41 @@ int main(int argc, char** argv) {
             sgd.step();
             loss_sum += loss.item();
             correct += count_correct(scores, labels);
+            progress.step({{"loss", loss.item()}});
         }
-        loss_mean = loss_sum / static_cast<double>(train_loader.size());
-        accuracy = static_cast<double>(correct) / static_cast<double>(train.size());
-        std::printf("epoch %2d: loss %.3f, accuracy %.1f %%\n", static_cast<int>(epoch), loss_mean, 100 * accuracy);
+        progress.finish();
+        history.add({{"loss", loss_sum / static_cast<double>(train_loader.size())}, {"accuracy", share(correct, train.size())}});
+        std::printf("epoch %2d: loss %.3f, accuracy %.1f %%\n", static_cast<int>(epoch), history["loss"].back(), 100 * history["accuracy"].back());
         std::fflush(stdout);
     }
 
     NoGrad guard;
     std::int64_t correct = 0;
     for (const auto& [images, labels] : test_loader) correct += count_correct(net(images), labels);
-    const double test_accuracy = static_cast<double>(correct) / static_cast<double>(test.size());
+    const double test_accuracy = share(correct, test.size());
+    std::printf("accuracy on the %lld test images: %.1f %%\n", static_cast<long long>(test.size()), 100 * test_accuracy);
+
+    if (options.plots) {
+        viz::Figure losses({.title = "Fashion-MNIST: mean loss of each epoch", .x_label = "epoch", .y_label = "cross entropy"});
+        losses.line(history["loss"], "training").save(options.file("fashion_mnist_loss.png"));
+        viz::Figure accuracies({.title = "Fashion-MNIST: share of images sorted rightly", .x_label = "epoch", .y_label = "accuracy"});
+        accuracies.line(history["accuracy"], "training").save(options.file("fashion_mnist_accuracy.png"));
+
+        const auto [images, labels] = test.slice(0, 25);
+        const auto truth = labels.tolist(), found = net(images).argmax(1).tolist();
+        std::vector<viz::Caption> captions;
+        for (std::size_t i = 0; i < found.size(); ++i) {
+            const std::string guess(test.classes[static_cast<std::size_t>(found[i])]), label(test.classes[static_cast<std::size_t>(truth[i])]);
+            const bool right = found[i] == truth[i];
+            captions.emplace_back(right ? guess : guess + " (" + label + ")", right ? viz::Mark::right : viz::Mark::wrong);
+        }
+        viz::image_grid(images, captions, {.title = "Predicted label, and the true one (in brackets) where it is another"})
+            .save(options.file("fashion_mnist_samples.png"));
+    }
     examples::Result()
         .add("epochs", options.epochs)
-        .add("loss", loss_mean)
-        .add("accuracy", accuracy)
+        .add("loss", history["loss"].back())
+        .add("accuracy", history["accuracy"].back())
         .add("test_accuracy", test_accuracy)
         .print();
 }

@@ -3,8 +3,10 @@
 
 // The price of a house by its distance from the centre: twelve points, one neuron, and six ways to shape its output.
 
+#include <cmath>
 #include <cstdio>
 #include <headtorch/headtorch.hpp>
+#include <headtorch/viz.hpp>
 
 #include "examples/common/cli.hpp"
 using namespace headtorch;
@@ -70,6 +72,15 @@ int main(int argc, char** argv) {
         }
         std::printf("\n");
         result.add(key, last, 6);
+    }
+
+    if (options.plots) {
+        viz::Figure figure({.title = "Twelve houses, and six outputs of one neuron", .x_label = "x", .y_label = "price"});
+        const Tensor<> every_x = linspace<float>(25, 145, 121).unsqueeze(1);
+        NoGrad guard;
+        for (auto& model : models) figure.line(every_x, model.net(every_x), model.name);
+        figure.scatter(cat({x, y}, 1), "houses");
+        figure.save(options.file("house_price.png"));
     }
     result.print();
 }

@@ -5,6 +5,7 @@
 
 #include <cstdio>
 #include <headtorch/headtorch.hpp>
+#include <headtorch/viz.hpp>
 
 #include "examples/common/cli.hpp"
 using namespace headtorch;
@@ -34,11 +35,9 @@ int main(int argc, char** argv) {
     std::printf("%s\n", net.to_string().c_str());
     optim::Adam adam(net.parameters(), {.lr = 0.01});
 
-    Net best = net;  // a copy of its own
-    double best_loss = INFINITY;
-    std::int64_t epoch = 0, best_epoch = 0;
-    while (epoch < options.epochs && epoch - best_epoch < 15) {
-        ++epoch;
+    train::EarlyStopping<Net> stopping({.patience = 15});  // keeps a copy of the best network
+    train::History history;
+    for (std::int64_t epoch = 1; epoch <= options.epochs; ++epoch) {
         adam.zero_grad();
         const auto loss = nn::binary_cross_entropy(net(x_train), y_train);
         loss.backward();
@@ -46,6 +45,7 @@ int main(int argc, char** argv) {
 
         NoGrad guard;
         const double valid_loss = nn::binary_cross_entropy(net(x_valid), y_valid).item();
+        history.add({{"train", loss.item()}, {"validation", valid_loss}});
         if (epoch % 10 == 0) {
             std::printf("epoch %lld: loss %.4f, validation %.4f\n", static_cast<long long>(epoch), loss.item(), valid_loss);
             for (const auto& [name, parameter] : net.named_parameters()) {
@@ -54,19 +54,32 @@ int main(int argc, char** argv) {
                 std::printf("\n");
             }
         }
-        if (valid_loss < best_loss) {
-            best_loss = valid_loss;
-            best_epoch = epoch;
-            best = net;
-        }
+        if (stopping.update(net, valid_loss)) break;
     }
-    net = best;
+    stopping.restore(net);
 
     NoGrad guard;
+    const auto probability = net(x_test);
+    if (options.plots) {
+        const std::vector<std::string> moons = {"upper moon", "lower moon"};
+        viz::Figure points({.title = "Two moons", .equal_axes = true});
+        points.scatter(x, y, moons).save(options.file("moons_data.png"));
+
+        viz::Figure losses({.title = "Binary cross entropy", .x_label = "epoch", .y_label = "loss"});
+        losses.line(history["train"], "training").line(history["validation"], "validation").save(options.file("moons_loss.png"));
+
+        const auto truth = y_test.squeeze(1).to<std::int64_t>(), found = (probability.squeeze(1) > 0.5).to<std::int64_t>();
+        viz::Figure predictions({.title = "True and predicted: the points kept for the test", .equal_axes = true});
+        predictions.scatter(x_test, 2 * truth + found, {"upper, right", "upper, taken for lower", "lower, taken for upper", "lower, right"})
+            .save(options.file("moons_predictions.png"));
+
+        viz::Figure regions({.title = "What the network has learned", .equal_axes = true});
+        regions.regions(net, x).scatter(x_test, truth, moons).save(options.file("moons_regions.png"));
+    }
     examples::Result()
-        .add("epochs", epoch)
-        .add("best_epoch", best_epoch)
-        .add("validation_loss", best_loss)
-        .add("test_accuracy", accuracy(net(x_test), y_test))
+        .add("epochs", static_cast<std::int64_t>(history.size()))
+        .add("best_epoch", static_cast<std::int64_t>(stopping.best_epoch() + 1))
+        .add("validation_loss", stopping.best_value())
+        .add("test_accuracy", accuracy(probability, y_test))
         .print();
 }
