@@ -89,7 +89,7 @@ public:
         return line(x, y, name);
     }
 
-    /// Colours the plane around `points` [n, 2] by what `classifier` says: it is given a Tensor [m, 2] and returns class indices (int64 [m]),
+    /// Colours the plane around `points` [n, 2] by what `classifier` says: given a Tensor [m, 2], it returns class indices (int64 [m]),
     /// probabilities of class 1 ([m] or [m, 1]), or scores of the classes [m, c].
     template <class F, class T>
     Figure& regions(F classifier, const Tensor<T>& points, int resolution = 200) {
