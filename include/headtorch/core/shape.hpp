@@ -148,7 +148,7 @@ inline bool is_contiguous(const Shape& shape, const Strides& strides) {
     std::int64_t expected = 1;
     for (int i = shape.rank() - 1; i >= 0; --i) {
         if (shape[i] == 0) return true;
-        if (shape[i] != 1 && strides[i] != expected) return false;
+        if (shape[i] != 1 && strides[i] != expected) return shape.contains(0);
         __builtin_mul_overflow(expected, shape[i], &expected);  // too large only when a dimension is 0
     }
     return true;

@@ -22,7 +22,7 @@ void check_in_place(const char* op, const Tensor<T, D>& x) {
             throw AutogradError(message(op, ": a view of a leaf that requires a gradient cannot be written in place; do it under NoGrad, or on x.clone()"));
     }
     for (int d = 0; d < x.dim(); ++d)
-        if (x.strides()[d] == 0 && x.shape()[d] > 1)
+        if (x.strides()[d] == 0 && x.shape()[d] > 1 && x.numel() > 0)
             throw ShapeError(message(op, ": elements of an expanded tensor of shape ", x.shape(), " share memory; write to x.clone()"));
 }
 

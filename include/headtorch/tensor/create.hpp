@@ -67,10 +67,11 @@ auto tensor(const Vector& values) {
     return host.template to<D>();
 }
 
-template <Scalar T = float, Device D = Cpu>
-Tensor<T, D> full(const Shape& shape, T value) {
+/// All elements `value`. Element type float unless given, whatever the type of the value.
+template <Scalar T = float, Device D = Cpu, Number S>
+Tensor<T, D> full(const Shape& shape, S value) {
     auto x = empty<T, D>(shape);
-    x.fill_(value);
+    x.fill_(static_cast<T>(value));
     return x;
 }
 template <Scalar T = float, Device D = Cpu>
