@@ -75,9 +75,9 @@ int main(int argc, char** argv) {
 
     if (options.plots) {
         viz::Figure losses({.title = "Fashion-MNIST: mean loss of each epoch", .x_label = "epoch", .y_label = "cross entropy"});
-        losses.line(history["loss"], "training").save(options.file("fashion_mnist_loss.png"));
+        losses.line(history["loss"]).save(options.file("fashion_mnist_loss.png"));
         viz::Figure accuracies({.title = "Fashion-MNIST: share of images sorted rightly", .x_label = "epoch", .y_label = "accuracy"});
-        accuracies.line(history["accuracy"], "training").save(options.file("fashion_mnist_accuracy.png"));
+        accuracies.line(history["accuracy"]).save(options.file("fashion_mnist_accuracy.png"));
 
         const auto [images, labels] = test.slice(0, 25);
         const auto truth = labels.tolist(), found = net(images).argmax(1).tolist();

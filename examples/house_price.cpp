@@ -1,7 +1,7 @@
 // headtorch: tensors and autograd for C++20.
 // SPDX-License-Identifier: MIT
 
-// The price of a house by its distance from the centre: twelve points, one neuron, and six ways to shape its output.
+// House prices: twelve points, one neuron, and six ways to shape its output.
 
 #include <cmath>
 #include <cstdio>
@@ -34,7 +34,7 @@ nn::Linear<> line() {
 
 int main(int argc, char** argv) {
     const examples::Options options =
-        examples::parse(argc, argv, "house_price", "The price of a house: one neuron with six kinds of output.", {.epochs = 100});
+        examples::parse(argc, argv, "house_price", "House prices: one neuron with six kinds of output.", {.epochs = 100});
 
     const Tensor<> x = arange<float>(30, 150, 10).unsqueeze(1);
     const Tensor<> y = tensor({7.5, 7, 6.5, 6, 5.5, 5, 4.5, 3.5, 3.2, 2.8, 3, 2.5}).unsqueeze(1);
@@ -75,11 +75,11 @@ int main(int argc, char** argv) {
     }
 
     if (options.plots) {
-        viz::Figure figure({.title = "Twelve houses, and six outputs of one neuron", .x_label = "x", .y_label = "price"});
+        viz::Figure figure({.title = "Six outputs of one neuron (linear, ReLU and PReLU agree)", .x_label = "x", .y_label = "price"});
         const Tensor<> every_x = linspace<float>(25, 145, 121).unsqueeze(1);
+        figure.scatter(cat({x, y}, 1), "houses");
         NoGrad guard;
         for (auto& model : models) figure.line(every_x, model.net(every_x), model.name);
-        figure.scatter(cat({x, y}, 1), "houses");
         figure.save(options.file("house_price.png"));
     }
     result.print();

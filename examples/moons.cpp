@@ -74,7 +74,7 @@ int main(int argc, char** argv) {
             .save(options.file("moons_predictions.png"));
 
         viz::Figure regions({.title = "What the network has learned", .equal_axes = true});
-        regions.regions(net, x).scatter(x_test, truth, moons).save(options.file("moons_regions.png"));
+        regions.regions(net, x_test).scatter(x_test, truth, moons).save(options.file("moons_regions.png"));
     }
     examples::Result()
         .add("epochs", static_cast<std::int64_t>(history.size()))
