@@ -5,7 +5,12 @@
 /// Eigen and back without a copy: as_matrix(x), as_array(x), as_vector(x) show a tensor's memory to Eigen,
 /// from_eigen(m) Eigen's to a tensor.
 
+// Eigen's own headers are not free of warnings; a program that finds them by -I sees them.
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wunused-variable"
 #include <Eigen/Core>
+#pragma GCC diagnostic pop
+
 #include <memory>
 #include <type_traits>
 #include <utility>
