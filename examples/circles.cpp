@@ -40,7 +40,8 @@ void by_hand(const examples::Options& options, examples::Result& result) {
                 parameter.zero_grad();
             }
         }
-        if (epoch % 10 == 0) std::printf("by hand: epoch %2d, loss %.4f\n", static_cast<int>(epoch), sum / static_cast<double>(loader.size()));
+        if (epoch % 10 == 0)
+            std::printf("by hand: epoch %2d, loss %.4f\n", static_cast<int>(epoch), sum / static_cast<double>(loader.size()));
     }
 
     NoGrad guard;

@@ -23,22 +23,17 @@ struct Net : nn::Module<Net> {
     }
 };
 
-std::int64_t count_correct(const Tensor<>& scores, const Tensor<std::int64_t>& labels) {
-    return (scores.argmax(1) == labels).sum().item();
-}
+std::int64_t count_correct(const Tensor<>& scores, const Tensor<std::int64_t>& labels) { return (scores.argmax(1) == labels).sum().item(); }
 
-double share(std::int64_t part, std::int64_t whole) {
-    return static_cast<double>(part) / static_cast<double>(whole);
-}
+double share(std::int64_t part, std::int64_t whole) { return static_cast<double>(part) / static_cast<double>(whole); }
 
 int main(int argc, char** argv) {
     const examples::Options options =
         examples::parse(argc, argv, "fashion_mnist", "Pictures of clothes sorted into ten classes.", {.epochs = 10});
-    const std::string directory =
-        examples::data_directory(options, "fashion-mnist", "train-images-idx3-ubyte",
-                                 "install Debian's dataset-fashion-mnist, or give --data DIR with the files of "
-                                 "https://github.com/zalandoresearch/fashion-mnist")
-            .string();
+    const std::string directory = examples::data_directory(options, "fashion-mnist", "train-images-idx3-ubyte",
+                                                           "install Debian's dataset-fashion-mnist, or give --data DIR with the files of "
+                                                           "https://github.com/zalandoresearch/fashion-mnist")
+                                      .string();
     const data::FashionMNIST train(directory, data::Split::train), test(directory, data::Split::test);
     const data::DataLoader train_loader(train, {.batch_size = 64}), test_loader(test, {.batch_size = 1000});
 
@@ -63,7 +58,8 @@ int main(int argc, char** argv) {
         }
         progress.finish();
         history.add({{"loss", loss_sum / static_cast<double>(train_loader.size())}, {"accuracy", share(correct, train.size())}});
-        std::printf("epoch %2d: loss %.3f, accuracy %.1f %%\n", static_cast<int>(epoch), history["loss"].back(), 100 * history["accuracy"].back());
+        std::printf("epoch %2d: loss %.3f, accuracy %.1f %%\n", static_cast<int>(epoch), history["loss"].back(),
+                    100 * history["accuracy"].back());
         std::fflush(stdout);
     }
 
@@ -83,7 +79,8 @@ int main(int argc, char** argv) {
         const auto truth = labels.tolist(), found = net(images).argmax(1).tolist();
         std::vector<viz::Caption> captions;
         for (std::size_t i = 0; i < found.size(); ++i) {
-            const std::string guess(test.classes[static_cast<std::size_t>(found[i])]), label(test.classes[static_cast<std::size_t>(truth[i])]);
+            const std::string guess(test.classes[static_cast<std::size_t>(found[i])]),
+                label(test.classes[static_cast<std::size_t>(truth[i])]);
             const bool right = found[i] == truth[i];
             captions.emplace_back(right ? guess : guess + " (" + label + ")", right ? viz::Mark::right : viz::Mark::wrong);
         }

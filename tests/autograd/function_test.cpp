@@ -105,7 +105,8 @@ TEST_CASE("a wrong gradient is found", "[autograd]") {
     const auto x = tensor<double>({1, 2});
     const auto wrong = [](const auto& in) { return Wrong::apply(in[0]); };
     CHECK_THROWS_AS(gradcheck(wrong, {x}), AutogradError);
-    CHECK_THROWS_WITH(gradcheck(wrong, {x}), contains("gradcheck: derivative of element 0 of output 0 by element 0 of input 0") && contains("gives 1"));
+    CHECK_THROWS_WITH(gradcheck(wrong, {x}),
+                      contains("gradcheck: derivative of element 0 of output 0 by element 0 of input 0") && contains("gives 1"));
 }
 
 TEST_CASE("a function that gives back its input", "[autograd]") {

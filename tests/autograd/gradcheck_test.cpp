@@ -56,7 +56,8 @@ TEST_CASE("gradcheck leaves its inputs as they were", "[autograd]") {
 
 TEST_CASE("gradcheck refuses wrong ones", "[autograd]") {
     const auto x = tensor<double>({1, 2});
-    CHECK_THROWS_WITH(gradcheck([](const Doubles& in) { return in[0].detach() * 2; }, {x}), contains("output 0 does not depend on any input"));
+    CHECK_THROWS_WITH(gradcheck([](const Doubles& in) { return in[0].detach() * 2; }, {x}),
+                      contains("output 0 does not depend on any input"));
     // a part of the function is hidden from the tape
     CHECK_THROWS_AS(gradcheck([](const Doubles& in) { return in[0] * in[0].detach(); }, {x}), AutogradError);
     const auto forgetful = [](const Doubles& in) { return Forgetful::apply(in[0]); };

@@ -23,7 +23,8 @@ void check_near(const Values& values, const Values& expected) {
 }
 
 /// y = f(x, w) for x = [[1, 2, 3], [4, 5, 6]] and w = [2, 3, 5]; gradients of the sum of 1 y[0] + 2 y[1] + …
-void check(const std::function<Double(const Double&, const Double&)>& f, const Values& y_expected, const Values& x_grad, const Values& w_grad) {
+void check(const std::function<Double(const Double&, const Double&)>& f, const Values& y_expected, const Values& x_grad,
+           const Values& w_grad) {
     const auto x = tensor<double>({{1, 2, 3}, {4, 5, 6}}).requires_grad_(), w = tensor<double>({2, 3, 5}).requires_grad_();
     const auto y = f(x, w);
     check_near(y.tolist(), y_expected);

@@ -74,7 +74,8 @@ TEST_CASE("broadcasting", "[core]") {
     CHECK(broadcast_shapes("add", {1}, {0}) == Shape{0});
     CHECK(broadcast_shapes("add", {0, 1}, {1, 5}) == Shape{0, 5});
     CHECK_THROWS_AS(broadcast_shapes("add", {2, 3}, {2}), ShapeError);
-    CHECK_THROWS_WITH(broadcast_shapes("add", {2, 3}, {2}), contains("add: shapes do not broadcast: [2, 3] and [2] (sizes 3 and 2 at dimension 1)"));
+    CHECK_THROWS_WITH(broadcast_shapes("add", {2, 3}, {2}),
+                      contains("add: shapes do not broadcast: [2, 3] and [2] (sizes 3 and 2 at dimension 1)"));
     CHECK_THROWS_AS(broadcast_shapes("add", {0}, {2}), ShapeError);
     CHECK(broadcast_strides({3, 1}, {1, 1}, {2, 3, 4}) == Strides{0, 1, 0});
     CHECK(broadcast_strides({2, 3}, {3, 1}, {2, 3}) == Strides{3, 1});

@@ -198,7 +198,8 @@ TEST_CASE("members that pick by index check their arguments", "[tensor]") {
     const auto x = counting({2, 3});
     const auto i = tensor<std::int64_t>({0, 1});
     CHECK_THROWS_WITH(index_select(x, 2, i), contains("index_select") && contains("expected [-2, 1], but got 2"));
-    CHECK_THROWS_WITH(index_select(x, 0, tensor<std::int64_t>({0, 2})), contains("index_select: index 2 is out of range") && contains("[2, 3]"));
+    CHECK_THROWS_WITH(index_select(x, 0, tensor<std::int64_t>({0, 2})),
+                      contains("index_select: index 2 is out of range") && contains("[2, 3]"));
     CHECK_THROWS_AS(index_select(x, 0, zeros<std::int64_t>({1, 1})), ShapeError);
     CHECK_THROWS_WITH(gather(x, 1, i), contains("gather") && contains("[2]") && contains("[2, 3]"));
     CHECK_THROWS_AS(gather(x, 1, tensor<std::int64_t>({{0, 3}})), IndexError);

@@ -124,7 +124,7 @@ concept Layers = sizeof...(M) > 0 && (Layer<M, T, D> && ...) && !(sizeof...(M) =
 
 /// Feeds its input through its children in turn. Children are modules or functions of a tensor; those given as variables are copied.
 ///
-///     nn::Sequential<> net(nn::Linear<>(2, 3), nn::ReLU(), [](const Tensor<>& x) { return x * 2; });   // named 0, 1, 2
+///     nn::Sequential<> net{nn::Linear<>(2, 3), nn::ReLU(), [](const Tensor<>& x) { return x * 2; }};   // named 0, 1, 2
 ///     nn::Sequential<> net({{"fc1", nn::Linear<>(2, 3)}, {"act", nn::ReLU()}});
 template <class T = float, class D = Cpu>
 class Sequential : public Module<Sequential<T, D>>, public Children<T, D> {

@@ -29,17 +29,19 @@ inline constexpr Ellipsis ellipsis{};
 struct Slice {
     std::int64_t start = 0, stop = std::numeric_limits<std::int64_t>::max(), step = 1;
 };
-inline Slice slice(std::int64_t start, std::int64_t stop = std::numeric_limits<std::int64_t>::max(), std::int64_t step = 1) { return {start, stop, step}; }
+inline Slice slice(std::int64_t start, std::int64_t stop = std::numeric_limits<std::int64_t>::max(), std::int64_t step = 1) {
+    return {start, stop, step};
+}
 
 namespace detail {
 
 /// Walks through the indices and turns a geometry into that of the view. Tensors among them leave their dimensions whole, and are noted.
 struct IndexWalk {
     Geometry g;
-    int dim = 0;           ///< the dimension that the next index is about
-    int whole = 0;         ///< dimensions that an ellipsis stands for
-    std::vector<int> at;   ///< dimensions that tensors index
-    bool apart = false;    ///< other dimensions stand between those
+    int dim = 0;          ///< the dimension that the next index is about
+    int whole = 0;        ///< dimensions that an ellipsis stands for
+    std::vector<int> at;  ///< dimensions that tensors index
+    bool apart = false;   ///< other dimensions stand between those
 
     void note_tensor(int rank) {
         if (!at.empty() && at.back() + 1 != dim) apart = true;
@@ -59,7 +61,8 @@ struct IndexWalk {
         } else if constexpr (std::same_as<I, Ellipsis>) {
             dim += whole;
         } else {
-            static_assert(std::same_as<I, All>, "headtorch: an index is a number, slice(…), all, newaxis, ellipsis, or a tensor of int64 or bool");
+            static_assert(std::same_as<I, All>,
+                          "headtorch: an index is a number, slice(…), all, newaxis, ellipsis, or a tensor of int64 or bool");
             ++dim;
         }
     }
@@ -97,7 +100,8 @@ void append_index(std::vector<Tensor<std::int64_t, D>>& list, const I& index, co
             const auto rows = nonzero(index);
             for (int i = 0; i < index.dim(); ++i) list.push_back(rows.select(1, i));
         } else {
-            static_assert(std::same_as<typename I::value_type, std::int64_t>, "headtorch: an index tensor holds int64 or bool; convert with to<std::int64_t>()");
+            static_assert(std::same_as<typename I::value_type, std::int64_t>,
+                          "headtorch: an index tensor holds int64 or bool; convert with to<std::int64_t>()");
             list.push_back(index);
         }
     }
@@ -143,14 +147,17 @@ Tensor<T, D> pick(const Tensor<T, D>& x, const std::vector<Tensor<std::int64_t, 
 template <class T, class D>
 Tensor<T, D> index_copy(const Tensor<T, D>& x, const Tensor<std::int64_t, D>& index, const Tensor<T, D>& source) {
     if (x.dim() != 1 || !(index.shape() == source.shape()))
-        throw ShapeError(message("index_copy: needs a vector and as many values as indices, got ", x.shape(), ", ", index.shape(), ", ", source.shape()));
+        throw ShapeError(message("index_copy: needs a vector and as many values as indices, got ", x.shape(), ", ", index.shape(), ", ",
+                                 source.shape()));
     const auto at = detail::detached_contiguous(index);
     detail::check_indices("index_copy", at, x.numel(), x.shape());
     auto y = detail::plain_copy(x);
-    scatter_along(D{}, y.data(), y.strides(), 0, y.numel(), at.data(), at.shape(), static_cast<const T*>(detail::detached_contiguous(source).data()));
+    scatter_along(D{}, y.data(), y.strides(), 0, y.numel(), at.data(), at.shape(),
+                  static_cast<const T*>(detail::detached_contiguous(source).data()));
     if constexpr (Floating<T>) {
         if (autograd::needs_grad(x, source))
-            return record("index_copy", std::move(y), input(x, [at = saved(at)](const auto& g) { return index_copy(g, at(), zeros<T, D>(at().shape())); }),
+            return record("index_copy", std::move(y),
+                          input(x, [at = saved(at)](const auto& g) { return index_copy(g, at(), zeros<T, D>(at().shape())); }),
                           input(source, [at = saved(at)](const auto& g) { return index_select(g, 0, at()); }));
     }
     return y;
@@ -175,13 +182,21 @@ public:
 
     // `x(mask) += y` writes the sums back, instead of to a copy that is lost
     template <class Y>
-    void operator+=(const Y& y) && { std::move(*this) = static_cast<const Tensor<T, D>&>(*this) + y; }
+    void operator+=(const Y& y) && {
+        std::move(*this) = static_cast<const Tensor<T, D>&>(*this) + y;
+    }
     template <class Y>
-    void operator-=(const Y& y) && { std::move(*this) = static_cast<const Tensor<T, D>&>(*this) - y; }
+    void operator-=(const Y& y) && {
+        std::move(*this) = static_cast<const Tensor<T, D>&>(*this) - y;
+    }
     template <class Y>
-    void operator*=(const Y& y) && { std::move(*this) = static_cast<const Tensor<T, D>&>(*this) * y; }
+    void operator*=(const Y& y) && {
+        std::move(*this) = static_cast<const Tensor<T, D>&>(*this) * y;
+    }
     template <class Y>
-    void operator/=(const Y& y) && { std::move(*this) = static_cast<const Tensor<T, D>&>(*this) / y; }
+    void operator/=(const Y& y) && {
+        std::move(*this) = static_cast<const Tensor<T, D>&>(*this) / y;
+    }
 
 private:
     Tensor<T, D> source_;

@@ -17,9 +17,12 @@ namespace detail {
 template <class T, class D>
 void check_in_place(const char* op, const Tensor<T, D>& x) {
     if (GradMode::enabled() && x.requires_grad()) {
-        if (x.is_leaf()) throw AutogradError(message(op, ": a leaf that requires a gradient cannot be written in place; do it under NoGrad, or on x.clone()"));
+        if (x.is_leaf())
+            throw AutogradError(
+                message(op, ": a leaf that requires a gradient cannot be written in place; do it under NoGrad, or on x.clone()"));
         if (x.get()->base && Tensor<T, D>(x.get()->base).is_leaf())
-            throw AutogradError(message(op, ": a view of a leaf that requires a gradient cannot be written in place; do it under NoGrad, or on x.clone()"));
+            throw AutogradError(
+                message(op, ": a view of a leaf that requires a gradient cannot be written in place; do it under NoGrad, or on x.clone()"));
     }
     for (int d = 0; d < x.dim(); ++d)
         if (x.strides()[d] == 0 && x.shape()[d] > 1 && x.numel() > 0)

@@ -124,7 +124,8 @@ inline Geometry diagonal(Geometry g, std::int64_t offset, std::int64_t dim1, std
     const int i = normalize_dim("diagonal", dim1, g.shape.rank()), j = normalize_dim("diagonal", dim2, g.shape.rank());
     if (i == j) throw ShapeError("diagonal: the two dimensions must differ");
     const std::int64_t rows = g.shape[i], columns = g.shape[j];
-    const std::int64_t length = std::max<std::int64_t>(0, offset >= 0 ? std::min(rows, columns - offset) : std::min(rows + offset, columns));
+    const std::int64_t length =
+        std::max<std::int64_t>(0, offset >= 0 ? std::min(rows, columns - offset) : std::min(rows + offset, columns));
     const std::int64_t stride = g.strides[i] + g.strides[j];
     if (length > 0) g.offset += offset >= 0 ? offset * g.strides[j] : -offset * g.strides[i];
     for (const int d : {std::max(i, j), std::min(i, j)}) {
@@ -141,7 +142,8 @@ inline Geometry unfold(Geometry g, std::int64_t dim, std::int64_t size, std::int
     const int d = normalize_dim("unfold", dim, g.shape.rank());
     const std::int64_t extent = g.shape.rank() ? g.shape[d] : 1;
     if (size < 0 || step <= 0 || size > extent)
-        throw ValueError(message("unfold: windows of ", size, " elements, ", step, " apart, do not fit into dimension ", dim, " of ", g.shape));
+        throw ValueError(
+            message("unfold: windows of ", size, " elements, ", step, " apart, do not fit into dimension ", dim, " of ", g.shape));
     if (g.shape.rank() == 0) return {Shape{size}, Strides{1}, g.offset};
     const std::int64_t stride = g.strides[d];
     g.shape[d] = (extent - size) / step + 1;
@@ -167,7 +169,8 @@ inline Shape resolve_shape(const char* op, const Shape& shape, Shape target) {
         }
     }
     if (unknown >= 0) {
-        if (known == 0 || numel % known != 0) throw ShapeError(message(op, ": shape ", target, " does not fit ", numel, " elements of ", shape));
+        if (known == 0 || numel % known != 0)
+            throw ShapeError(message(op, ": shape ", target, " does not fit ", numel, " elements of ", shape));
         target[unknown] = numel / known;
     } else if (known != numel) {
         throw ShapeError(message(op, ": shape ", target, " has ", known, " elements, but the tensor of shape ", shape, " has ", numel));

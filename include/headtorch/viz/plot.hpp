@@ -73,7 +73,7 @@ public:
         const std::size_t colour = colours_++;
         static constexpr std::array<int, 4> dashes = {1, 2, 4, 5};
         add(series("line", x, y),
-            message("using 1:2 with lines linewidth 2.5 dashtype ", dashes[colour / palette.size() % dashes.size()], " linecolor rgb '",
+            message("using 1:2 with lines linewidth 2.5 dashtype ", dashes[colour % dashes.size()], " linecolor rgb '",
                     palette[colour % palette.size()], "'"),
             name);
         return *this;
@@ -134,7 +134,8 @@ public:
         body +=
             "set grid back linetype 1 dashtype solid linewidth 1 linecolor rgb '#e6e6e6'\nset border 3 linecolor rgb '#555555'\nset tics "
             "nomirror\n";
-        body += "set key outside bottom center horizontal samplen 2\nset autoscale noextend\n";
+        body += "set bmargin 5.5\nset key at screen 0.5, screen 0.012 center bottom horizontal samplen 2 maxrows 2\n";
+        body += "set autoscale noextend\n";
         body += options_.log_x ? "set logscale x\n" : range("xrange", bounds_[0]);
         body += options_.log_y ? "set logscale y\n" : range("yrange", bounds_[1]);
         if (options_.equal_axes) body += "set size ratio -1\n";

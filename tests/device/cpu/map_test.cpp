@@ -115,7 +115,8 @@ TEST_CASE("no result depends on the number of threads", "[device]") {
         const auto leaf = x.detach().requires_grad_();
         const auto y = leaf.t().exp().t() * x + x[0];
         y.sum().backward();
-        return std::vector<Tensor<>>{y.detach(), leaf.grad(), x.sum(), x.sum(0), x.mean({1}), matmul(x, w), softmax(x, 1), cumsum(x, 0), x(x > 0.0f)};
+        return std::vector<Tensor<>>{y.detach(), leaf.grad(), x.sum(), x.sum(0), x.mean({1}), matmul(x, w),
+                                     softmax(x, 1), cumsum(x, 0), x(x > 0.0f)};
     };
     set_num_threads(1);
     const auto one = results();

@@ -96,7 +96,8 @@ inline void copy_strided(Word* to, std::int64_t to_stride, const Word* from, std
 
 /// Copies elements begin … begin + count of operand k to (`gather`) or from a plain buffer.
 template <class Word>
-HEADTORCH_NOINLINE void move_words(const Loop& loop, std::size_t k, std::int64_t begin, std::int64_t count, Word* operand, Word* buffer, bool gather) {
+HEADTORCH_NOINLINE void move_words(const Loop& loop, std::size_t k, std::int64_t begin, std::int64_t count, Word* operand, Word* buffer,
+                                   bool gather) {
     LoopPosition position(loop, begin);
     const std::int64_t stride = loop.strides[k][loop.rank - 1];
     for (std::int64_t done = 0; done < count;) {
@@ -118,7 +119,8 @@ using Word64 __attribute__((may_alias)) = std::uint64_t;
 }  // namespace detail
 
 /// Copies elements begin … begin + count of operand k, of 1, 4 or 8 bytes each, to (`gather`) or from a plain buffer.
-inline void move_elements(const Loop& loop, std::size_t k, std::int64_t begin, std::int64_t count, void* operand, void* buffer, std::size_t bytes, bool gather) {
+inline void move_elements(const Loop& loop, std::size_t k, std::int64_t begin, std::int64_t count, void* operand, void* buffer,
+                          std::size_t bytes, bool gather) {
     if (bytes == 4)
         detail::move_words(loop, k, begin, count, static_cast<detail::Word32*>(operand), static_cast<detail::Word32*>(buffer), gather);
     else if (bytes == 8)
