@@ -163,6 +163,10 @@ def seconds_per_step(step, duration):
     return seconds / count
 
 
+def short(value):
+    return f"{float(f'{value:.3g}'):,.{0 if value >= 99.95 else 1 if value >= 9.995 else 2}f}"
+
+
 class Headtorch:
     def __init__(self, program, threads):
         self.process = subprocess.Popen([program], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
@@ -196,7 +200,7 @@ def main():
         if not cases:
             continue
         rate = unit.endswith("/s")
-        print(f"\n| {heading} ({unit}) | headtorch | PyTorch | times faster |\n|---|---|---|---|")
+        print(f"\n| {heading} ({unit}) | headtorch | PyTorch | times faster |\n|---|---:|---:|---:|")
         steps = {name: setups()[name]() for name, _, _ in cases}
         times = {name: [] for name, _, _ in cases}
         for _ in range(args.rounds):
@@ -208,7 +212,7 @@ def main():
             ours, theirs = (statistics.median(column) for column in zip(*times[name]))
             ratio = statistics.median(b / a for a, b in times[name])
             shown = [factor / s if rate else factor * s for s in (ours, theirs)]
-            print(f"| {title} | {shown[0]:.3g} | {shown[1]:.3g} | {ratio:.2g} |", flush=True)
+            print(f"| {title} | {short(shown[0])} | {short(shown[1])} | {ratio:.1f} |", flush=True)
 
 
 if __name__ == "__main__":

@@ -59,10 +59,10 @@ public:
 
 protected:
     explicit Node(const char* name) : name_(name) {}
-    ~Node() override { delete extras_.load(std::memory_order_relaxed); }
+    ~Node() { delete extras_.load(std::memory_order_relaxed); }
 
     /// Called once, by the constructor of the class that holds them.
-    void set_parents(const Ref<Node>* first, std::size_t count) {
+    HEADTORCH_NOINLINE void set_parents(const Ref<Node>* first, std::size_t count) {
         parents_ = first;
         parent_count_ = static_cast<std::uint32_t>(count);
         static thread_local std::uint64_t counter = 0;

@@ -154,27 +154,27 @@ struct RealOf<T, Rest...> {
     using type = std::conditional_t<std::same_as<T, bool>, typename RealOf<Rest...>::type, T>;
 };
 
-inline bool same_layout(const TensorImpl* a, const TensorImpl* b) { return b->contiguous && a->shape == b->shape; }
-
-/// The call for operands of any layout, broadcast to the output.
+/// Runs the call of a device's kernel on `operands`, of which the first is the output; the others broadcast to it.
 template <class D>
-HEADTORCH_NOINLINE void run_map_strided(const auto& call, std::initializer_list<const TensorImpl*> operands) {
-    const Shape& shape = (*operands.begin())->shape;
-    std::array<Strides, 8> strides;
-    std::size_t count = 0;
-    for (const TensorImpl* x : operands) strides[count++] = broadcast_strides(x->shape, x->strides, shape);
-    map_strided(D{}, call, shape, std::span<const Strides>(strides.data(), count));
+HEADTORCH_NOINLINE void run_call(const auto& call, std::initializer_list<const TensorImpl*> operands) {
+    const TensorImpl& out = **operands.begin();
+    bool alike = out.contiguous;
+    for (const TensorImpl* x : std::span(operands).subspan(1)) alike = alike && x->contiguous && x->shape == out.shape;
+    if (alike) {
+        map(D{}, call, out.numel);
+    } else {
+        std::array<Strides, 8> strides;
+        std::size_t count = 0;
+        for (const TensorImpl* x : operands) strides[count++] = broadcast_strides(x->shape, x->strides, out.shape);
+        map_strided(D{}, call, out.shape, std::span<const Strides>(strides.data(), count));
+    }
 }
 
 /// Calls the device's kernel: out[i] = f(x[i]...), the inputs broadcast to `out`.
 template <class F, class Out, class D, class... T>
 void run_map(const F& f, const Tensor<Out, D>& out, const Tensor<T, D>&... x) {
     require_device<D>();
-    if (out.is_contiguous() && (same_layout(out.get(), x.get()) && ...)) {
-        map(D{}, f, out.numel(), out.data(), static_cast<const T*>(x.data())...);
-    } else {
-        run_map_strided<D>(map_call(f, out.data(), static_cast<const T*>(x.data())...), {out.get(), x.get()...});
-    }
+    run_call<D>(map_call(D{}, f, out.data(), static_cast<const T*>(x.data())...), {out.get(), x.get()...});
 }
 
 HEADTORCH_NOINLINE inline Shape common_shape_of(const char* op, std::initializer_list<const TensorImpl*> operands) {

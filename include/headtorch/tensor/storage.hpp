@@ -74,7 +74,7 @@ public:
 
 protected:
     GraphNode() = default;
-    virtual ~GraphNode() = default;
+    ~GraphNode() = default;  // not virtual: dispose() ends in the class that made it
     virtual void dispose() noexcept = 0;
 
 private:

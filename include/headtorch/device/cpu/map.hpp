@@ -97,17 +97,25 @@ void map_kernel(const void* formula, std::int64_t n, void* out, const void* cons
     }(std::index_sequence_for<In...>{});
 }
 
-template <class F, class Out, class... In>
-MapCall map_call(const F& f, Out* out, const In*... in) {
-    static_assert(sizeof...(In) < Loop::max_operands, "headtorch: a formula takes at most seven tensors");
-    return {&map_kernel<F, Out, In...>, &f, static_cast<int>(sizeof...(In)) + 1, {out, const_cast<In*>(in)...}, {sizeof(Out), sizeof(In)...}};
-}
-
 inline void* advance(void* pointer, std::int64_t elements, std::uint8_t bytes) { return static_cast<char*>(pointer) + elements * bytes; }
 
-/// The call for plain arrays of n elements. A large result is computed in pieces in the nearest cache, which are then streamed, unless it
-/// overwrites an input.
-HEADTORCH_NOINLINE inline void map_arrays(const MapCall& call, std::int64_t n) {
+}  // namespace detail
+
+/// The call of f for these operands, whose memory the caller keeps; `out` may be one of the inputs.
+template <class F, class Out, class... In>
+MapCall map_call(Cpu, const F& f, Out* out, const In*... in) {
+    static_assert(sizeof...(In) < Loop::max_operands, "headtorch: a formula takes at most seven tensors");
+    return {&detail::map_kernel<F, Out, In...>, &f, static_cast<int>(sizeof...(In)) + 1, {out, const_cast<In*>(in)...},
+            {sizeof(Out), sizeof(In)...}};
+}
+
+/// out[i] = f(in[i]...) for plain arrays of n elements. A large result is computed in pieces in the nearest cache, which are then streamed,
+/// unless it overwrites an input.
+HEADTORCH_NOINLINE inline void map(Cpu, const MapCall& call, std::int64_t n) {
+    if (n <= map_grain) {
+        if (n > 0) call.kernel(call.formula, n, call.data[0], call.data + 1);
+        return;
+    }
     bool streams = has_streaming && n >= stream_bytes / call.bytes[0];
     for (int k = 1; k < call.operands; ++k) streams = streams && call.data[k] != call.data[0];
     parallel_for(n, map_grain, [&](std::int64_t range_begin, std::int64_t range_end) {
@@ -116,8 +124,8 @@ HEADTORCH_NOINLINE inline void map_arrays(const MapCall& call, std::int64_t n) {
         for (std::int64_t begin = range_begin; begin < range_end; begin += block) {
             const std::int64_t count = std::min(block, range_end - begin);
             const void* in[Loop::max_operands];
-            for (int k = 1; k < call.operands; ++k) in[k - 1] = advance(call.data[k], begin, call.bytes[k]);
-            void* out = advance(call.data[0], begin, call.bytes[0]);
+            for (int k = 1; k < call.operands; ++k) in[k - 1] = detail::advance(call.data[k], begin, call.bytes[k]);
+            void* out = detail::advance(call.data[0], begin, call.bytes[0]);
             call.kernel(call.formula, count, streams ? piece : out, in);
             if (streams) stream(out, piece, static_cast<std::size_t>(count) * call.bytes[0]);
         }
@@ -125,9 +133,7 @@ HEADTORCH_NOINLINE inline void map_arrays(const MapCall& call, std::int64_t n) {
     });
 }
 
-}  // namespace detail
-
-/// The call for operands with any strides, in elements and broadcast to `shape`; strides[0] is that of the output.
+/// The same for operands with any strides, in elements and broadcast to `shape`; strides[0] is that of the output.
 HEADTORCH_NOINLINE inline void map_strided(Cpu, const MapCall& call, const Shape& shape, std::span<const Strides> strides) {
     constexpr std::int64_t block = 256;
     const std::int64_t n = shape.numel();
@@ -153,7 +159,8 @@ HEADTORCH_NOINLINE inline void map_strided(Cpu, const MapCall& call, const Shape
                 const auto operand = static_cast<std::size_t>(k);
                 const bool direct = !constant[k] && (loop.is_linear(operand) || (one_row && loop.strides[k][loop.rank - 1] == 1));
                 place[k] = direct ? detail::advance(call.data[k], position.offset(operand), call.bytes[k]) : buffers[k];
-                if (!direct && !constant[k] && k > 0) move_elements(loop, operand, begin, count, call.data[k], buffers[k], call.bytes[k], true);
+                if (!direct && !constant[k] && k > 0)
+                    move_elements(loop, operand, begin, count, call.data[k], buffers[k], call.bytes[k], true);
             }
             call.kernel(call.formula, count, place[0], place + 1);
             if (place[0] == buffers[0]) move_elements(loop, 0, begin, count, call.data[0], buffers[0], call.bytes[0], false);
@@ -162,19 +169,10 @@ HEADTORCH_NOINLINE inline void map_strided(Cpu, const MapCall& call, const Shape
     });
 }
 
-/// out[i] = f(in[i]...) for plain arrays of n elements; `out` may be one of the inputs.
-template <class F, class Out, class... In>
-void map(Cpu, const F& f, std::int64_t n, Out* out, const In*... in) {
-    if (n > map_grain)
-        detail::map_arrays(detail::map_call(f, out, in...), n);
-    else if (n > 0)
-        detail::map_range(f, n, out, in...);
-}
-
 }  // namespace headtorch::cpu
 
 namespace headtorch {
 using cpu::map;
+using cpu::map_call;
 using cpu::map_strided;
-using cpu::detail::map_call;
 }  // namespace headtorch
