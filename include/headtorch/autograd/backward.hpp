@@ -3,6 +3,7 @@
 #pragma once
 
 /// The backward pass: nodes in falling sequence order, without recursion; gradients of one node are summed before it runs.
+/// A program includes headtorch/headtorch.hpp: tensors' other members are defined in ops/.
 
 #include <algorithm>
 #include <cstdint>

@@ -9,6 +9,7 @@
 ///         static Tensor<> backward(Context<>& context, const Tensor<>& g) { auto x = context.saved(0); return 3 * x * x * g; }
 ///     };
 ///     auto y = Cube::apply(x);
+/// A program includes headtorch/headtorch.hpp: tensors' other members are defined in ops/.
 
 #include <any>
 #include <concepts>

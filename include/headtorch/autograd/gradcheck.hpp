@@ -3,6 +3,7 @@
 #pragma once
 
 /// Checks gradients against finite differences, in double precision.
+/// A program includes headtorch/headtorch.hpp: tensors' other members are defined in ops/.
 
 #include <cmath>
 #include <cstddef>

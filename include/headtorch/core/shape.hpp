@@ -99,7 +99,8 @@ public:
     /// Strides of a row-major tensor of this shape, in elements. Those of an empty tensor may wrap around; nobody follows them.
     Strides contiguous_strides() const {
         Strides strides = filled(rank(), 1);
-        for (int i = rank() - 2; i >= 0; --i) __builtin_mul_overflow(strides[i + 1], std::max<std::int64_t>(1, (*this)[i + 1]), &strides[i]);
+        for (int i = rank() - 2; i >= 0; --i)
+            __builtin_mul_overflow(strides[i + 1], std::max<std::int64_t>(1, (*this)[i + 1]), &strides[i]);
         return strides;
     }
 

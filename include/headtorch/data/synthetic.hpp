@@ -17,6 +17,7 @@
 
 #include "headtorch/core/error.hpp"
 #include "headtorch/data/numpy_random.hpp"
+#include "headtorch/ops/reduce.hpp"
 #include "headtorch/tensor/tensor.hpp"
 
 namespace headtorch::data {

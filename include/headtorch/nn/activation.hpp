@@ -12,6 +12,7 @@
 #include "headtorch/nn/parameter.hpp"
 #include "headtorch/ops/activation.hpp"
 #include "headtorch/ops/activation_piecewise.hpp"
+#include "headtorch/tensor/access.hpp"
 
 namespace headtorch::nn {
 namespace detail {

@@ -3,6 +3,7 @@
 #pragma once
 
 /// + - * / with tensors and numbers, broadcasting; their in-place forms; and the sums of gradients that backward() makes.
+/// What its gradients need is in ops/reduce.hpp, which includes it: include that, or headtorch/headtorch.hpp.
 
 #include "headtorch/ops/inplace.hpp"
 #include "headtorch/ops/pointwise.hpp"

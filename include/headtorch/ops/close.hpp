@@ -9,6 +9,7 @@
 #include "headtorch/ops/compare.hpp"
 #include "headtorch/ops/math.hpp"
 #include "headtorch/ops/reduce.hpp"
+#include "headtorch/tensor/access.hpp"
 
 namespace headtorch {
 

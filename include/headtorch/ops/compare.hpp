@@ -3,6 +3,7 @@
 #pragma once
 
 /// Comparisons and logic: tensors of bool, without a gradient.
+/// What the tape needs of a tensor is in ops/reduce.hpp, which includes it: include that, or headtorch/headtorch.hpp.
 
 #include "headtorch/ops/copy.hpp"
 #include "headtorch/ops/pointwise.hpp"

@@ -3,6 +3,7 @@
 #pragma once
 
 /// Copies and conversions.
+/// What its gradients need is in ops/reduce.hpp, which includes it: include that, or headtorch/headtorch.hpp.
 
 #include <utility>
 

@@ -10,6 +10,7 @@
 #include <utility>
 
 #include "headtorch/device/cpu/eigen.hpp"
+#include "headtorch/ops/reduce.hpp"
 #include "headtorch/tensor/create.hpp"
 
 namespace headtorch {

@@ -10,6 +10,7 @@
 #include "headtorch/ops/arithmetic.hpp"
 #include "headtorch/ops/reduce.hpp"
 #include "headtorch/ops/view.hpp"
+#include "headtorch/tensor/access.hpp"
 
 namespace headtorch {
 namespace detail {

@@ -15,6 +15,7 @@
 #include "headtorch/ops/inplace.hpp"
 #include "headtorch/ops/reduce.hpp"
 #include "headtorch/ops/view.hpp"
+#include "headtorch/tensor/access.hpp"
 
 namespace headtorch {
 

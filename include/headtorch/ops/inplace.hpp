@@ -4,6 +4,7 @@
 
 /// In-place writes. When the tape records, the new value is computed aside, written, and its node becomes the tensor's; a write through a
 /// view gives the base a node that joins what was there with what was written.
+/// What its gradients need is in ops/reduce.hpp, which includes it: include that, or headtorch/headtorch.hpp.
 
 #include <utility>
 

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "headtorch/ops/inplace.hpp"
+#include "headtorch/ops/reduce.hpp"
 #include "headtorch/ops/view.hpp"
 
 namespace headtorch {

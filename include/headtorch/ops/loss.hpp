@@ -12,6 +12,7 @@
 #include "headtorch/ops/activation.hpp"
 #include "headtorch/ops/reduce.hpp"
 #include "headtorch/ops/where.hpp"
+#include "headtorch/tensor/access.hpp"
 
 namespace headtorch {
 

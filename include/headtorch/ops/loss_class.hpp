@@ -10,6 +10,7 @@
 #include "headtorch/ops/loss.hpp"
 #include "headtorch/ops/softmax.hpp"
 #include "headtorch/ops/view.hpp"
+#include "headtorch/tensor/access.hpp"
 
 namespace headtorch {
 namespace detail {

@@ -10,6 +10,7 @@
 #include "headtorch/ops/loss.hpp"
 #include "headtorch/ops/norm.hpp"
 #include "headtorch/ops/power.hpp"
+#include "headtorch/tensor/access.hpp"
 
 namespace headtorch {
 namespace formula {

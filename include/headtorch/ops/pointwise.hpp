@@ -9,6 +9,7 @@
 ///   name                for messages
 /// called with SIMD packets, with plain numbers and, when the backward pass is recorded itself, with tensors. Without a slope the
 /// derivative is found by forward-mode differentiation (core/dual.hpp).
+/// What its gradients need is in ops/reduce.hpp, which includes it: include that, or headtorch/headtorch.hpp.
 
 #include <array>
 #include <cstddef>

@@ -10,6 +10,7 @@
 #include "headtorch/device/cpu/scan.hpp"
 #include "headtorch/ops/arithmetic.hpp"
 #include "headtorch/ops/copy.hpp"
+#include "headtorch/ops/reduce.hpp"
 #include "headtorch/ops/view.hpp"
 
 namespace headtorch {

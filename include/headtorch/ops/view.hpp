@@ -4,6 +4,7 @@
 
 /// Views: another shape and other strides on the same storage. The gradient of a view is the view back where there is one
 /// (permute, reshape), a sum (expand), or zeros with the gradient put in its place (narrow, select, …).
+/// What its gradients need is in ops/reduce.hpp, which includes it: include that, or headtorch/headtorch.hpp.
 
 #include <utility>
 

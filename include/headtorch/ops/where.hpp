@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "headtorch/ops/arithmetic.hpp"
+#include "headtorch/ops/reduce.hpp"
 #include "headtorch/tensor/create.hpp"
 
 namespace headtorch {

@@ -11,6 +11,7 @@
 #include "headtorch/ops/arithmetic.hpp"
 #include "headtorch/ops/norm.hpp"
 #include "headtorch/ops/where.hpp"
+#include "headtorch/tensor/access.hpp"
 
 namespace headtorch::optim {
 

@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "headtorch/optim/optimizer.hpp"
+#include "headtorch/tensor/access.hpp"
 
 namespace headtorch::optim {
 

@@ -3,6 +3,7 @@
 #pragma once
 
 /// Values out of a tensor: one, or all.
+/// A program includes headtorch/headtorch.hpp: tensors' other members are defined in ops/.
 
 #include <vector>
 

@@ -3,6 +3,7 @@
 #pragma once
 
 /// New tensors: from values, of one value, sequences, random numbers, and around memory that exists already.
+/// A program includes headtorch/headtorch.hpp: tensors' other members are defined in ops/.
 
 #include <algorithm>
 #include <cmath>

@@ -3,6 +3,7 @@
 #pragma once
 
 /// Printing as PyTorch does: four digits, scientific where sizes differ much, large tensors summarised with "...".
+/// A program includes headtorch/headtorch.hpp: tensors' other members are defined in ops/.
 
 #include <algorithm>
 #include <cmath>
