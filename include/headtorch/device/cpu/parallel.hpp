@@ -40,19 +40,27 @@ void parallel_for(std::int64_t count, std::int64_t grain, Body&& body) {
     const std::int64_t pieces = std::min<std::int64_t>((count + grain - 1) / grain, get_num_threads());
     const std::int64_t step = (count + pieces - 1) / pieces;
     std::exception_ptr failure;
+    // The pieces are dealt out by hand: clang's runtime calls malloc for each `omp for`.
 #if defined(_OPENMP)
-#pragma omp parallel for num_threads(static_cast<int>(pieces)) schedule(static, 1)
+#pragma omp parallel num_threads(static_cast<int>(pieces))
 #endif
-    for (std::int64_t piece = 0; piece < pieces; ++piece) {
-        try {
-            const std::int64_t begin = piece * step;
-            const std::int64_t end = std::min(count, begin + step);
-            if (begin < end) body(begin, end);
-        } catch (...) {
+    {
+#if defined(_OPENMP)
+        const std::int64_t first = omp_get_thread_num(), threads = omp_get_num_threads();
+#else
+        const std::int64_t first = 0, threads = 1;
+#endif
+        for (std::int64_t piece = first; piece < pieces; piece += threads) {
+            try {
+                const std::int64_t begin = piece * step;
+                const std::int64_t end = std::min(count, begin + step);
+                if (begin < end) body(begin, end);
+            } catch (...) {
 #if defined(_OPENMP)
 #pragma omp critical(headtorch_parallel_for)
 #endif
-            if (!failure) failure = std::current_exception();
+                if (!failure) failure = std::current_exception();
+            }
         }
     }
     if (failure) std::rethrow_exception(failure);
