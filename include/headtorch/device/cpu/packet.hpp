@@ -26,6 +26,17 @@ concept Arithmetic = std::is_arithmetic_v<T>;
 template <class T, int W>
 struct Packet;
 
+template <class T>
+struct WrappingType {
+    using type = T;
+};
+template <std::integral T>
+struct WrappingType<T> {
+    using type = std::make_unsigned_t<T>;
+};
+template <class T>
+using WrappingOf = typename WrappingType<T>::type;
+
 /// W truth values, each as wide as a T: all bits set for true, none for false.
 template <class T, int W>
 struct Mask {
@@ -104,6 +115,10 @@ struct Packet {
     /// The compiler's vector, for its operators.
     HEADTORCH_ALWAYS_INLINE Vector& v() { return reinterpret_cast<Vector&>(raw); }
     HEADTORCH_ALWAYS_INLINE const Vector& v() const { return reinterpret_cast<const Vector&>(raw); }
+    /// The same lanes for + - * <<, in which integers wrap around, as in PyTorch: without their sign, for overflow of signed ones is undefined.
+    using Wrapping = VectorOf<WrappingOf<T>, W>;
+    HEADTORCH_ALWAYS_INLINE Wrapping& w() { return reinterpret_cast<Wrapping&>(raw); }
+    HEADTORCH_ALWAYS_INLINE const Wrapping& w() const { return reinterpret_cast<const Wrapping&>(raw); }
 
     Packet() = default;
     HEADTORCH_ALWAYS_INLINE Packet(const Packet& other) { v() = other.v(); }
@@ -155,15 +170,15 @@ struct Packet {
         }
     }
 
-    friend HEADTORCH_ALWAYS_INLINE Packet operator+(const Packet& a, const Packet& b) { return a.v() + b.v(); }
-    friend HEADTORCH_ALWAYS_INLINE Packet operator-(const Packet& a, const Packet& b) { return a.v() - b.v(); }
-    friend HEADTORCH_ALWAYS_INLINE Packet operator*(const Packet& a, const Packet& b) { return a.v() * b.v(); }
+    friend HEADTORCH_ALWAYS_INLINE Packet operator+(const Packet& a, const Packet& b) { return __builtin_bit_cast(Vector, a.w() + b.w()); }
+    friend HEADTORCH_ALWAYS_INLINE Packet operator-(const Packet& a, const Packet& b) { return __builtin_bit_cast(Vector, a.w() - b.w()); }
+    friend HEADTORCH_ALWAYS_INLINE Packet operator*(const Packet& a, const Packet& b) { return __builtin_bit_cast(Vector, a.w() * b.w()); }
     friend HEADTORCH_ALWAYS_INLINE Packet operator/(const Packet& a, const Packet& b) { return a.v() / b.v(); }
-    friend HEADTORCH_ALWAYS_INLINE Packet operator-(const Packet& a) { return -a.v(); }
+    friend HEADTORCH_ALWAYS_INLINE Packet operator-(const Packet& a) { return __builtin_bit_cast(Vector, -a.w()); }
     friend HEADTORCH_ALWAYS_INLINE Packet operator+(const Packet& a) { return a; }
-    HEADTORCH_ALWAYS_INLINE Packet& operator+=(const Packet& b) { return v() += b.v(), *this; }
-    HEADTORCH_ALWAYS_INLINE Packet& operator-=(const Packet& b) { return v() -= b.v(), *this; }
-    HEADTORCH_ALWAYS_INLINE Packet& operator*=(const Packet& b) { return v() *= b.v(), *this; }
+    HEADTORCH_ALWAYS_INLINE Packet& operator+=(const Packet& b) { return w() += b.w(), *this; }
+    HEADTORCH_ALWAYS_INLINE Packet& operator-=(const Packet& b) { return w() -= b.w(), *this; }
+    HEADTORCH_ALWAYS_INLINE Packet& operator*=(const Packet& b) { return w() *= b.w(), *this; }
     HEADTORCH_ALWAYS_INLINE Packet& operator/=(const Packet& b) { return v() /= b.v(), *this; }
 
     // Integers only: as for int, the remainder has the sign of a.
@@ -172,7 +187,7 @@ struct Packet {
     friend HEADTORCH_ALWAYS_INLINE Packet operator|(const Packet& a, const Packet& b) { return a.v() | b.v(); }
     friend HEADTORCH_ALWAYS_INLINE Packet operator^(const Packet& a, const Packet& b) { return a.v() ^ b.v(); }
     friend HEADTORCH_ALWAYS_INLINE Packet operator~(const Packet& a) { return ~a.v(); }
-    friend HEADTORCH_ALWAYS_INLINE Packet operator<<(const Packet& a, int bits) { return a.v() << bits; }
+    friend HEADTORCH_ALWAYS_INLINE Packet operator<<(const Packet& a, int bits) { return __builtin_bit_cast(Vector, a.w() << bits); }
     friend HEADTORCH_ALWAYS_INLINE Packet operator>>(const Packet& a, int bits) { return a.v() >> bits; }
 
     friend HEADTORCH_ALWAYS_INLINE Mask<T, W> operator<(const Packet& a, const Packet& b) { return truth(a.v() < b.v()); }
