@@ -38,6 +38,7 @@ FAMILIES = {
     "linear": "structure",
     "activation": "network",
     "loss": "loss",
+    "padding": "resampling",
     "optimizer": "training",
     "scheduler": "training",
     "print": "printing",
