@@ -6,8 +6,11 @@
 
 #include <array>
 #include <cstddef>
-#include <optional>
+#include <memory>
+#include <new>
+#include <span>
 #include <tuple>
+#include <type_traits>
 #include <utility>
 
 #include "headtorch/autograd/node.hpp"
@@ -95,34 +98,79 @@ Input<F> input(const Tensor<T, D>& tensor, F gradient) {
                                 "give the first backward {.retain_graph = true}, or compute the loss again"));
 }
 
-/// A recorded op: `Step` is called as step(gradient, sink). `Parents` is a std::array, or a std::vector for ops of any number of inputs.
-template <class T, class D, class Parents, class Step>
+/// A recorded op. Its parents and its step (how it goes back) lie behind the node in the same block of memory, and the step is known by
+/// two functions: the node itself is compiled once for an element type, not once for each op.
+template <class T, class D>
 class RecordedNode final : public TypedNode<T, D> {
 public:
-    RecordedNode(const char* name, Parents parents, Step step)
-        : TypedNode<T, D>(name), parents_(std::move(parents)), step_(std::move(step)) {
-        this->set_parents(parents_.data(), parents_.size());
+    struct StepKind {
+        std::uint32_t bytes;
+        void (*run)(void* step, const Tensor<T, D>& gradient, GradientSink& sink);
+        void (*destroy)(void* step) noexcept;
+    };
+
+    /// The block of a node: the node, its parents, the step.
+    static std::size_t step_offset(std::size_t parent_count) {
+        return (sizeof(RecordedNode) + parent_count * sizeof(Ref<Node>) + step_alignment - 1) / step_alignment * step_alignment;
     }
+    static constexpr std::size_t step_alignment = alignof(std::max_align_t);
+
+    /// Takes the parents; the step is in its place already.
+    RecordedNode(const char* name, const StepKind& kind, std::span<Ref<Node>> parents) noexcept
+        : TypedNode<T, D>(name), kind_(kind), parent_count_(static_cast<std::uint32_t>(parents.size())) {
+        for (std::size_t i = 0; i < parents.size(); ++i) ::new (static_cast<void*>(parent(i))) Ref<Node>(std::move(parents[i]));
+        this->set_parents(parent(0), parent_count_);
+    }
+
     void backward(Ref<TensorImpl> gradient, GradientSink& sink) override {
-        if (!step_) throw_freed(this->name());
-        (*step_)(Tensor<T, D>(std::move(gradient)), sink);
+        if (freed_) throw_freed(this->name());
+        kind_.run(step(), Tensor<T, D>(std::move(gradient)), sink);
     }
-    void free_saved() noexcept override { step_.reset(); }
+    void free_saved() noexcept override {
+        if (!std::exchange(freed_, true)) kind_.destroy(step());
+    }
 
 private:
-    void destroy() noexcept override { cpu::destroy_pooled(this); }
+    void destroy() noexcept override {
+        free_saved();
+        const std::size_t bytes = step_offset(parent_count_) + kind_.bytes;
+        for (std::size_t i = 0; i < parent_count_; ++i) std::destroy_at(parent(i));
+        this->~RecordedNode();
+        cpu::deallocate(this, bytes);
+    }
+    Ref<Node>* parent(std::size_t i) { return reinterpret_cast<Ref<Node>*>(this + 1) + i; }
+    void* step() { return reinterpret_cast<std::byte*>(this) + step_offset(parent_count_); }
 
-    Parents parents_;
-    std::optional<Step> step_;
+    const StepKind& kind_;
+    std::uint32_t parent_count_;
+    bool freed_ = false;
 };
 
-/// Sets the node of `output`, a tensor that nobody else holds yet.
+template <class T, class D, class Step>
+inline constexpr typename RecordedNode<T, D>::StepKind step_kind = {
+    sizeof(Step),
+    [](void* step, const Tensor<T, D>& gradient, GradientSink& sink) { (*static_cast<Step*>(step))(gradient, sink); },
+    [](void* step) noexcept { static_cast<Step*>(step)->~Step(); },
+};
+
+template <class T, class D>
+HEADTORCH_NOINLINE void set_recorded(TensorImpl& output, void* block, const char* name, const typename RecordedNode<T, D>::StepKind& kind,
+                                     std::span<Ref<Node>> parents) noexcept {
+    output.node = Ref<GraphNode>::adopt(::new (block) RecordedNode<T, D>(name, kind, parents));
+    if (output.base) output.history = output.base->history;
+}
+
+/// Sets the node of `output`, a tensor that nobody else holds yet. `step` is called as step(gradient, sink); `parents` are a std::array,
+/// or a std::vector for ops of any number of inputs.
 template <class T, class D, class Parents, class Step>
 Tensor<T, D> record_step(const char* name, Tensor<T, D> output, Parents parents, Step step) {
     if constexpr (Floating<T>) {  // a view of integers has nothing to record
-        using Recorded = RecordedNode<T, D, Parents, Step>;
-        output.get()->node = Ref<GraphNode>::adopt(cpu::make_pooled<Recorded>(name, std::move(parents), std::move(step)));
-        if (output.get()->base) output.get()->history = output.get()->base->history;
+        using Recorded = RecordedNode<T, D>;
+        static_assert(alignof(Step) <= Recorded::step_alignment && std::is_nothrow_move_constructible_v<Step>);
+        const std::size_t offset = Recorded::step_offset(parents.size());
+        void* const block = cpu::allocate(offset + sizeof(Step));
+        ::new (static_cast<void*>(static_cast<std::byte*>(block) + offset)) Step(std::move(step));
+        set_recorded<T, D>(*output.get(), block, name, step_kind<T, D, Step>, parents);
     }
     return output;
 }

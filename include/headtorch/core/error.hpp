@@ -5,11 +5,15 @@
 /// Exceptions. Every message starts with the op, names the shapes and says what to do.
 
 #include <concepts>
+#include <cstddef>
 #include <cstdio>
+#include <initializer_list>
 #include <stdexcept>
 #include <string>
 #include <string_view>
 #include <utility>
+
+#include "headtorch/core/config.hpp"
 
 namespace headtorch {
 
@@ -64,28 +68,63 @@ class IoError : public Error { public: using Error::Error; };
 class OutOfMemoryError : public Error { public: using Error::Error; };
 
 namespace detail {
-inline void append_part(std::string& text, std::string_view part) { text += part; }
-inline void append_part(std::string& text, const char* part) { text += part; }
-inline void append_part(std::string& text, const std::string& part) { text += part; }
-inline void append_part(std::string& text, char part) { text += part; }
-inline void append_part(std::string& text, bool part) { text += part ? "true" : "false"; }
-inline void append_part(std::string& text, std::integral auto part) { text += std::to_string(part); }
-inline void append_part(std::string& text, std::floating_point auto part) {
-    char buffer[32];
-    std::snprintf(buffer, sizeof buffer, "%g", static_cast<double>(part));
-    text += buffer;
+
+/// A piece of a message. Only what makes it is generic: a message costs its caller an array, not a function of its own.
+class MessagePart {
+public:
+    MessagePart(std::string_view text) : kind_(Kind::text), text_(text) {}
+    MessagePart(const char* text) : MessagePart(std::string_view(text)) {}
+    MessagePart(const std::string& text) : MessagePart(std::string_view(text)) {}
+    MessagePart(bool truth) : MessagePart(truth ? "true" : "false") {}
+    MessagePart(char letter) : kind_(Kind::letter), letter_(letter) {}
+    MessagePart(std::signed_integral auto number) : kind_(Kind::signed_number), signed_(number) {}
+    MessagePart(std::unsigned_integral auto number) : kind_(Kind::unsigned_number), unsigned_(number) {}
+    MessagePart(std::floating_point auto number) : kind_(Kind::real), real_(static_cast<double>(number)) {}
+    template <class P>
+        requires requires(const P& part) { part.to_string(); }
+    MessagePart(const P& part)
+        : kind_(Kind::object), object_{&part, [](const void* object) -> std::string { return static_cast<const P*>(object)->to_string(); }} {}
+
+    void append_to(std::string& text) const {
+        char buffer[32];
+        switch (kind_) {
+            case Kind::text: text += text_; break;
+            case Kind::letter: text += letter_; break;
+            case Kind::signed_number: text += std::to_string(signed_); break;
+            case Kind::unsigned_number: text += std::to_string(unsigned_); break;
+            case Kind::real: text.append(buffer, static_cast<std::size_t>(std::snprintf(buffer, sizeof buffer, "%g", real_))); break;
+            case Kind::object: text += object_.print(object_.address); break;
+        }
+    }
+
+private:
+    struct Object {
+        const void* address;
+        std::string (*print)(const void*);
+    };
+    enum class Kind { text, letter, signed_number, unsigned_number, real, object } kind_;
+    union {
+        std::string_view text_;
+        char letter_;
+        long long signed_;
+        unsigned long long unsigned_;
+        double real_;
+        Object object_;
+    };
+};
+
+HEADTORCH_COLD inline std::string join_message(std::initializer_list<MessagePart> parts) {
+    std::string text;
+    for (const MessagePart& part : parts) part.append_to(text);
+    return text;
 }
-template <class P>
-    requires requires(const P& part) { part.to_string(); }
-void append_part(std::string& text, const P& part) { text += part.to_string(); }
+
 }  // namespace detail
 
 /// Joins strings, numbers and shapes: `message("matmul: ", a.shape(), " x ", b.shape())`.
 template <class... Parts>
-std::string message(const Parts&... parts) {
-    std::string text;
-    (detail::append_part(text, parts), ...);
-    return text;
+HEADTORCH_ALWAYS_INLINE std::string message(const Parts&... parts) {
+    return detail::join_message({detail::MessagePart(parts)...});
 }
 
 }  // namespace headtorch

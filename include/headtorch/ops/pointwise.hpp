@@ -24,6 +24,7 @@
 #include "headtorch/core/dual.hpp"
 #include "headtorch/core/math.hpp"
 #include "headtorch/device/cpu/map.hpp"
+#include "headtorch/ops/pointwise_node.hpp"
 #include "headtorch/tensor/tensor.hpp"
 
 namespace headtorch {
@@ -99,6 +100,7 @@ HEADTORCH_ALWAYS_INLINE auto slope_of(const Op& op, const std::tuple<X...>& x, c
 /// The formula as a kernel.
 template <class Op>
 struct ValueKernel {
+    using Formula = Op;
     Op op;
     template <class... X>
     HEADTORCH_ALWAYS_INLINE auto operator()(const X&... x) const {
@@ -127,6 +129,7 @@ HEADTORCH_ALWAYS_INLINE auto slope_from_kept(const Op& op, const Kept&... kept) 
 /// gradient * slope, fused.
 template <std::size_t I, std::size_t N, class Op>
 struct GradientKernel {
+    using Formula = Op;
     Op op;
     template <class G, class... Kept>
     HEADTORCH_ALWAYS_INLINE auto operator()(const G& gradient, const Kept&... kept) const {
@@ -155,27 +158,20 @@ struct RealOf<T, Rest...> {
     using type = std::conditional_t<std::same_as<T, bool>, typename RealOf<Rest...>::type, T>;
 };
 
-/// Runs the call of a device's kernel on `operands`, of which the first is the output; the others broadcast to it.
-template <class D>
-HEADTORCH_NOINLINE void run_call(const auto& call, std::initializer_list<const TensorImpl*> operands) {
-    const TensorImpl& out = **operands.begin();
-    bool alike = out.contiguous;
-    for (const TensorImpl* x : std::span(operands).subspan(1)) alike = alike && x->contiguous && x->shape == out.shape;
-    if (alike) {
-        map(D{}, call, out.numel);
-    } else {
-        std::array<Strides, 8> strides;
-        std::size_t count = 0;
-        for (const TensorImpl* x : operands) strides[count++] = broadcast_strides(x->shape, x->strides, out.shape);
-        map_strided(D{}, call, out.shape, std::span<const Strides>(strides.data(), count));
-    }
-}
-
-/// Calls the device's kernel: out[i] = f(x[i]...), the inputs broadcast to `out`.
+/// out[i] = f(x[i]...), the inputs broadcast to `out`.
 template <class F, class Out, class D, class... T>
 void run_map(const F& f, const Tensor<Out, D>& out, const Tensor<T, D>&... x) {
     require_device<D>();
-    run_call<D>(map_call(D{}, f, out.data(), static_cast<const T*>(x.data())...), {out.get(), x.get()...});
+    run_kernel<D>(map_kernel<F, Out, T...>(D{}), &f, std::array<const TensorImpl*, 1 + sizeof...(T)>{out.get(), x.get()...});
+}
+
+/// A new tensor of element type Out, not recorded.
+template <class Out, class F, class... T, class... D>
+auto map_new(const char* op, const F& f, const Tensor<T, D>&... x) {
+    using Dev = typename FirstOf<D...>::type;
+    require_device<Dev>();
+    std::array<const TensorImpl*, 1 + sizeof...(T)> operands{nullptr, x.get()...};
+    return Tensor<Out, Dev>(run_kernel_new<Dev>(op, dtype_of<Out>, map_kernel<F, Out, T...>(Dev{}), &f, operands));
 }
 
 HEADTORCH_NOINLINE inline Shape common_shape_of(const char* op, std::initializer_list<const TensorImpl*> operands) {
@@ -189,90 +185,41 @@ Shape common_shape(const char* op, const Tensor<T, D>&... x) {
     return common_shape_of(op, {x.get()...});
 }
 
-/// A new tensor of element type Out, not recorded.
-template <class Out, class F, class... T, class... D>
-auto map_new(const char* op, const F& f, const Tensor<T, D>&... x) {
-    using Dev = typename FirstOf<D...>::type;
-    auto out = empty<Out, Dev>(common_shape(op, x...));
-    run_map(f, out, x...);
-    return out;
+/// The gradient by input I as tensor ops; `kept` are tensors of element types Kept.
+template <std::size_t I, std::size_t N, class Op, class R, class D, class... Kept>
+HEADTORCH_COLD Tensor<R, D> recorded_gradient(const void* formula, const Tensor<R, D>& gradient, const Ref<TensorImpl>* kept) {
+    return [&]<std::size_t... K>(std::index_sequence<K...>) {
+        return gradient * slope_from_kept<I, N>(*static_cast<const Op*>(formula), Tensor<Kept, D>(kept[K])...);
+    }(std::index_sequence_for<Kept...>{});
 }
 
-/// The backward pass of one pointwise op.
+/// How the gradient by input I, of element type T, is found.
+template <std::size_t I, std::size_t N, class Op, class R, class D, class T, class... Kept>
+constexpr SlopeRule<R, D> slope_rule() {
+    if constexpr (!Floating<T>)
+        return {true, nullptr, nullptr};
+    else if constexpr (std::same_as<decltype(slope_from_kept<I, N>(std::declval<const Op&>(), Kept{}...)), One>)
+        return {true, nullptr, nullptr};
+    else
+        return {false, map_kernel<GradientKernel<I, N, Op>, R, R, Kept...>(D{}), &recorded_gradient<I, N, Op, R, D, Kept...>};
+}
+
 template <class Op, class R, class D, class... T>
-class PointwiseStep {
-    static constexpr std::size_t N = sizeof...(T);
+constexpr auto make_pointwise_rule() {
+    constexpr std::size_t n = sizeof...(T);
+    const auto with_kept = []<class... Kept>(std::type_identity<std::tuple<Kept...>>) {
+        return [&]<std::size_t... I>(std::index_sequence<I...>) {
+            return PointwiseRule<R, D, n>{name_of<Op>(), keeps<Op>(Keep::inputs), keeps<Op>(Keep::output),
+                                          {slope_rule<I, n, Op, R, D, T, Kept...>()...}};
+        }(std::make_index_sequence<n>{});
+    };
+    using Inputs = std::conditional_t<keeps<Op>(Keep::inputs), std::tuple<T...>, std::tuple<>>;
+    using Output = std::conditional_t<keeps<Op>(Keep::output), std::tuple<R>, std::tuple<>>;
+    return with_kept(std::type_identity<decltype(std::tuple_cat(std::declval<Inputs>(), std::declval<Output>()))>{});
+}
 
-public:
-    PointwiseStep(const Op& op, const Tensor<R, D>& y, const Tensor<T, D>&... x) : op_(op), shapes_{x.shape()...} {
-        if constexpr (keeps<Op>(Keep::inputs)) inputs_ = std::tuple(autograd::saved(x)...);
-        if constexpr (keeps<Op>(Keep::output)) output_ = autograd::saved_output(y);
-    }
-
-    void operator()(const Tensor<R, D>& gradient, autograd::GradientSink& sink) const {
-        [&]<std::size_t... I>(std::index_sequence<I...>) { (step<I>(gradient, sink), ...); }(std::make_index_sequence<N>{});
-    }
-
-private:
-    template <std::size_t I>
-    void step(const Tensor<R, D>& gradient, autograd::GradientSink& sink) const {
-        using TI = std::tuple_element_t<I, std::tuple<T...>>;
-        if constexpr (Floating<TI>) {
-            if (!sink.wants(I)) return;
-            auto result = with_kept([&](const auto&... kept) { return gradient_by<I>(gradient, is_last_wanted<I>(sink), kept...); });
-            sink.add(I, sum_to(std::move(result), shapes_[I]).impl());
-        }
-    }
-
-    template <std::size_t I>
-    bool is_last_wanted(autograd::GradientSink& sink) const {
-        for (std::size_t k = I + 1; k < N; ++k)
-            if (sink.wants(k)) return false;
-        return true;
-    }
-
-    template <class F>
-    auto with_kept(F f) const {
-        return [&]<std::size_t... K>(std::index_sequence<K...>) {
-            if constexpr (keep_of<Op>() == Keep::nothing)
-                return f();
-            else if constexpr (keep_of<Op>() == Keep::inputs)
-                return f(std::get<K>(inputs_)()...);
-            else if constexpr (keep_of<Op>() == Keep::output)
-                return f(output_());
-            else
-                return f(std::get<K>(inputs_)()..., output_());
-        }(std::make_index_sequence<N>{});
-    }
-
-    /// The gradient as tensor ops, to be differentiated again.
-    template <std::size_t I, class... Kept>
-    HEADTORCH_COLD Tensor<R, D> recorded_gradient_by(const Tensor<R, D>& gradient, const Kept&... kept) const {
-        return gradient * slope_from_kept<I, N>(op_, kept...);
-    }
-
-    template <std::size_t I, class... Kept>
-    Tensor<R, D> gradient_by(const Tensor<R, D>& gradient, bool last, const Kept&... kept) const {
-        using Slope = decltype(slope_from_kept<I, N>(op_, typename Kept::value_type{}...));
-        if constexpr (std::same_as<Slope, One>) {
-            return gradient;
-        } else {
-            if (GradMode::enabled()) return recorded_gradient_by<I>(gradient, kept...);
-            const GradientKernel<I, N, Op> kernel{op_};
-            // nobody else sees a gradient that owns its storage: its memory serves for the result
-            if (last && gradient.get()->owns_storage()) {
-                run_map(kernel, gradient, gradient, kept...);
-                return gradient;
-            }
-            return map_new<R>(name_of<Op>(), kernel, gradient, kept...);
-        }
-    }
-
-    Op op_;
-    std::array<Shape, N> shapes_;
-    std::conditional_t<keeps<Op>(Keep::inputs), std::tuple<autograd::Saved<T, D>...>, NotKept> inputs_;
-    std::conditional_t<keeps<Op>(Keep::output), autograd::SavedOutput<R, D>, NotKept> output_;
-};
+template <class Op, class R, class D, class... T>
+inline constexpr auto pointwise_rule = make_pointwise_rule<Op, R, D, T...>();
 
 }  // namespace detail
 
@@ -284,12 +231,14 @@ auto pointwise(const Op& formula, const Tensor<T, D>&... x) {
     using R = typename detail::RealOf<T...>::type;
     using Dev = typename detail::FirstOf<D...>::type;
     (detail::require_same<R, Dev, T, D>(), ...);
-    Tensor<R, Dev> y = detail::map_new<R>(detail::name_of<Op>(), detail::ValueKernel<Op>{formula}, x...);
+    require_device<Dev>();
+    std::array<const TensorImpl*, 1 + sizeof...(T)> operands{nullptr, x.get()...};
+    Tensor<R, Dev> y(detail::run_kernel_new<Dev>(detail::name_of<Op>(), dtype_of<R>,
+                                                 map_kernel<detail::ValueKernel<Op>, R, T...>(Dev{}), &formula, operands));
     if constexpr (Floating<R>) {
-        if (autograd::needs_grad(x...)) {
-            detail::PointwiseStep<Op, R, Dev, T...> step(formula, y, x...);  // reads y, so before y is handed on
-            return autograd::record_step(detail::name_of<Op>(), std::move(y), autograd::inputs(x...), std::move(step));
-        }
+        if (autograd::needs_grad(x...))
+            detail::record_pointwise(detail::pointwise_rule<Op, R, Dev, T...>, autograd::inputs(x...), *y.get(), operands)
+                .keep_formula(formula);
     }
     return y;
 }

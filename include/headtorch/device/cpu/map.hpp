@@ -59,11 +59,10 @@ HEADTORCH_ALWAYS_INLINE auto as_lanes(const R& result) {
 }
 
 template <class F, class Out, class... In>
-HEADTORCH_NOINLINE void map_range(const F& f, std::int64_t n, Out* out, const In*... in) {
+HEADTORCH_ALWAYS_INLINE void map_range(const F& formula, std::int64_t n, Out* out, const In*... in) {
     using Widest = typename WidestOf<Out, In...>::type;
     constexpr int lanes = native_lanes<Widest>;
     if constexpr (std::is_invocable_v<const F&, LaneOf<In, Widest, lanes>...>) {
-        const F formula = f;  // a copy, so that the compiler knows that no store changes it
         std::int64_t i = 0;
         for (; i + lanes <= n; i += lanes)
             as_lanes<Out, Widest, lanes>(formula(LaneOf<In, Widest, lanes>::load(in + i)...)).store(out + i);
@@ -72,28 +71,42 @@ HEADTORCH_NOINLINE void map_range(const F& f, std::int64_t n, Out* out, const In
             as_lanes<Out, Widest, lanes>(formula(LaneOf<In, Widest, lanes>::load_partial(in + i, rest)...)).store_partial(out + i, rest);
         }
     } else {
-        for (std::int64_t i = 0; i < n; ++i) out[i] = static_cast<Out>(f(in[i]...));
+        for (std::int64_t i = 0; i < n; ++i) out[i] = static_cast<Out>(formula(in[i]...));
     }
 }
 
 }  // namespace detail
 
-/// A formula and its operands without their types: whatever walks over memory is compiled once, for all formulas.
+/// A formula, compiled for its element types: out[i] = formula(in[i]...) for plain arrays of n elements.
+using MapKernel = void (*)(const void* formula, std::int64_t n, void* out, const void* const* in);
+
+/// A kernel and its operands without their types: whatever walks over memory is compiled once, for all formulas.
 struct MapCall {
-    using Kernel = void (*)(const void* formula, std::int64_t n, void* out, const void* const* in);
-    Kernel kernel;
+    MapKernel kernel;
     const void* formula;
-    int operands;                        ///< the output is operand 0
+    int operands;                            ///< the output is operand 0; it may be one of the inputs
     void* data[Loop::max_operands];
     std::uint8_t bytes[Loop::max_operands];  ///< of one element
 };
 
 namespace detail {
 
+/// What a kernel's formula pointer points to: an F, or what F says that it is made of.
+template <class F>
+struct FormulaOf {
+    using type = F;
+};
+template <class F>
+    requires requires { typename F::Formula; }
+struct FormulaOf<F> {
+    using type = typename F::Formula;
+};
+
 template <class F, class Out, class... In>
-void map_kernel(const void* formula, std::int64_t n, void* out, const void* const* in) {
+void run_kernel(const void* formula, std::int64_t n, void* out, const void* const* in) {
+    const F f{*static_cast<const typename FormulaOf<F>::type*>(formula)};  // a copy, so that the compiler knows that no store changes it
     [&]<std::size_t... K>(std::index_sequence<K...>) {
-        map_range(*static_cast<const F*>(formula), n, static_cast<Out*>(out), static_cast<const In*>(in[K])...);
+        map_range(f, n, static_cast<Out*>(out), static_cast<const In*>(in[K])...);
     }(std::index_sequence_for<In...>{});
 }
 
@@ -101,12 +114,11 @@ inline void* advance(void* pointer, std::int64_t elements, std::uint8_t bytes) {
 
 }  // namespace detail
 
-/// The call of f for these operands, whose memory the caller keeps; `out` may be one of the inputs.
+/// The kernel of F from elements In... to Out.
 template <class F, class Out, class... In>
-MapCall map_call(Cpu, const F& f, Out* out, const In*... in) {
+constexpr MapKernel map_kernel(Cpu) {
     static_assert(sizeof...(In) < Loop::max_operands, "headtorch: a formula takes at most seven tensors");
-    return {&detail::map_kernel<F, Out, In...>, &f, static_cast<int>(sizeof...(In)) + 1, {out, const_cast<In*>(in)...},
-            {sizeof(Out), sizeof(In)...}};
+    return &detail::run_kernel<F, Out, In...>;
 }
 
 /// out[i] = f(in[i]...) for plain arrays of n elements. A large result is computed in pieces in the nearest cache, which are then streamed,
@@ -173,6 +185,8 @@ HEADTORCH_NOINLINE inline void map_strided(Cpu, const MapCall& call, const Shape
 
 namespace headtorch {
 using cpu::map;
-using cpu::map_call;
+using cpu::map_kernel;
+using cpu::MapCall;
+using cpu::MapKernel;
 using cpu::map_strided;
 }  // namespace headtorch
