@@ -1,0 +1,120 @@
+// headtorch: tensors and autograd for C++20.
+// SPDX-License-Identifier: MIT
+#pragma once
+
+/// Convolution and its input gradient as one problem. Images are copied once into a form in which neither padding nor stride is left: with
+/// zeros around, and with the positions that a strided kernel reads together side by side. There every sum is a correlation
+///
+///     target[m, j] = sum over k of weight[m, k] source[offset[k] + position(j)]
+///
+/// over k = (channel, taps); the input gradient of a strided convolution is one such sum for each residue of the target's position.
+
+#include <algorithm>
+#include <cstdint>
+#include <cstring>
+
+#include "headtorch/device/conv.hpp"
+#include "headtorch/device/cpu/gemm_small.hpp"
+#include "headtorch/device/cpu/memory.hpp"
+
+namespace headtorch::cpu::detail {
+
+/// One axis of a prepared source: position phase * length + j holds element j * stride + residue(phase) - front, or 0 outside.
+struct SourceAxis {
+    std::int64_t size, stride, dilation, front, phases, length;
+
+    std::int64_t residue(std::int64_t phase) const { return phase * dilation % stride; }
+    std::int64_t element(std::int64_t position) const { return position % length * stride + residue(position / length) - front; }
+    std::int64_t extent() const { return phases * length; }
+};
+
+inline std::int64_t greatest_common_divisor(std::int64_t a, std::int64_t b) { return b == 0 ? a : greatest_common_divisor(b, a % b); }
+
+/// The taps of an axis that the targets first, first + step, … have in common. Tap i is element tap_first + i * tap_step of the kernel.
+struct TapAxis {
+    std::int64_t first = 0, step = 1, count = 0;
+    std::int64_t tap_first = 0, tap_step = 1, taps = 0;
+    std::int64_t stride = 1, dilation = 1, phases = 1, length = 0, shift = 0;
+    bool mirrored = false;
+
+    std::int64_t kernel_index(std::int64_t i) const { return tap_first + i * tap_step; }
+    /// Where target `first` finds tap i in the source.
+    std::int64_t offset(std::int64_t i) const {
+        const std::int64_t k = kernel_index(i);
+        return mirrored ? shift - k * dilation / stride : k % phases * length + k * dilation / stride;
+    }
+};
+
+/// The input as a source of the output.
+inline SourceAxis forward_source(const ConvAxis& a) {
+    const std::int64_t period = a.stride / greatest_common_divisor(a.stride, a.dilation);
+    return {a.in, a.stride, a.dilation, a.padding, std::min(a.kernel, period), a.out + (a.kernel - 1) * a.dilation / a.stride};
+}
+inline TapAxis forward_taps(const ConvAxis& a) {
+    const SourceAxis source = forward_source(a);
+    return {.count = a.out, .taps = a.kernel, .stride = a.stride, .dilation = a.dilation, .phases = source.phases, .length = source.length};
+}
+
+// Backwards, input i = t * stride + residue - padding is reached by output t - floor(k * dilation / stride) through the taps k with
+// k * dilation = residue modulo the stride.
+
+inline std::int64_t first_step(const ConvAxis& a, std::int64_t residue) {
+    return a.padding > residue ? ceil_div(a.padding - residue, a.stride) : 0;
+}
+/// The output's gradient as a source of the input's.
+inline SourceAxis backward_source(const ConvAxis& a) {
+    const std::int64_t front = std::max<std::int64_t>(0, (a.kernel - 1) * a.dilation / a.stride - first_step(a, a.stride - 1));
+    return {a.out, 1, 1, front, 1, (a.in - 1 + a.padding) / a.stride + front + 1};
+}
+inline TapAxis backward_taps(const ConvAxis& a, std::int64_t residue) {
+    const std::int64_t t = first_step(a, residue), first = a.stride * t + residue - a.padding;
+    const std::int64_t period = a.stride / greatest_common_divisor(a.stride, a.dilation);
+    TapAxis axis{.first = first, .step = a.stride, .stride = a.stride, .dilation = a.dilation, .mirrored = true};
+    axis.count = first < a.in ? (a.in - 1 - first) / a.stride + 1 : 0;
+    axis.shift = t + backward_source(a).front;
+    axis.tap_step = period;
+    while (axis.tap_first < std::min(period, a.kernel) && axis.tap_first * a.dilation % a.stride != residue) ++axis.tap_first;
+    axis.taps = axis.tap_first < std::min(period, a.kernel) ? (a.kernel - 1 - axis.tap_first) / period + 1 : 0;
+    return axis;
+}
+
+/// The images of one chunk, prepared.
+struct SourceShape {
+    SourceAxis axes[3];
+
+    std::int64_t stride(int axis) const { return axis == 2 ? 1 : axis == 1 ? axes[2].extent() : axes[1].extent() * axes[2].extent(); }
+    std::int64_t channel_size() const { return axes[0].extent() * stride(0); }
+    /// Prepares one channel.
+    template <class T>
+    void copy(const T* from, T* to) const;
+};
+
+template <class T>
+HEADTORCH_NOINLINE void SourceShape::copy(const T* from, T* to) const {
+    const SourceAxis &depth = axes[0], &height = axes[1], &width = axes[2];
+    const std::int64_t pitch = width.extent();
+    for (std::int64_t phase = 0; phase < width.phases; ++phase) {
+        const std::int64_t lead = width.front - width.residue(phase);  // zeros in front of the first element of the row
+        const std::int64_t begin = lead <= 0 ? 0 : std::min(width.length, ceil_div(lead, width.stride));
+        const std::int64_t end =
+            std::max(begin, width.size + lead <= 0 ? 0 : std::min(width.length, ceil_div(width.size + lead, width.stride)));
+        for (std::int64_t row = 0; row < depth.extent() * height.extent(); ++row) {
+            T* out = to + row * pitch + phase * width.length;
+            const std::int64_t z = depth.element(row / height.extent()), y = height.element(row % height.extent());
+            if (z < 0 || z >= depth.size || y < 0 || y >= height.size) {
+                std::fill(out, out + width.length, T{});
+                continue;
+            }
+            const T* in = from + (z * height.size + y) * width.size;
+            std::fill(out, out + begin, T{});
+            if (width.stride == 1) {
+                std::copy_n(in + (begin - lead), end - begin, out + begin);
+            } else {
+                for (std::int64_t j = begin; j < end; ++j) out[j] = in[j * width.stride - lead];
+            }
+            std::fill(out + end, out + width.length, T{});
+        }
+    }
+}
+
+}  // namespace headtorch::cpu::detail
