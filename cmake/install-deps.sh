@@ -4,7 +4,7 @@
 #
 # Installs what headtorch's tests, examples and benchmarks need and this machine lacks, with apt, dnf or brew. Where nothing is missing
 # it does nothing. Users of the library alone need a C++20 compiler and Eigen.
-#   --with-clang   clang and its OpenMP too
+#   --with-clang   clang, its OpenMP and its sanitizers too
 #   --dry-run      only say what is missing
 set -eu
 
@@ -35,27 +35,27 @@ if have apt-get; then
     refresh() { $sudo apt-get update -q || say "could not refresh the package lists; trying with those at hand"; }
     install() { $sudo env DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends "$@"; }
     programs="g++:g++ cmake:cmake ninja:ninja-build pkg-config:pkg-config gnuplot:gnuplot-nox"
-    packages="libeigen3-dev catch2 libcli11-dev zlib1g-dev libbenchmark-dev fonts-dejavu-core dataset-fashion-mnist"
-    clang="clang libomp-dev"
+    packages="libeigen3-dev catch2 libcli11-dev zlib1g-dev nlohmann-json3-dev libbenchmark-dev fonts-dejavu-core dataset-fashion-mnist"
+    clang="clang libomp-dev libclang-rt-dev"
 elif have dnf; then
     installed() { rpm -q --whatprovides "$1" >/dev/null 2>&1; }
     offered() { [ -n "$(dnf -q repoquery --whatprovides "$1" 2>/dev/null)" ]; }
     refresh() { :; }
     install() { $sudo dnf install -y "$@"; }
     programs="g++:gcc-c++ cmake:cmake ninja:ninja-build pkg-config:pkgconf-pkg-config gnuplot:gnuplot"
-    packages="eigen3-devel catch-devel cli11-devel zlib-devel google-benchmark-devel dejavu-sans-fonts libasan libubsan libtsan"
-    clang="clang libomp-devel"
+    packages="eigen3-devel catch-devel cli11-devel zlib-devel json-devel google-benchmark-devel dejavu-sans-fonts libasan libubsan libtsan"
+    clang="clang libomp-devel compiler-rt"
 elif have brew; then
     installed() { brew list --versions "$1" >/dev/null 2>&1; }
     offered() { brew info "$1" >/dev/null 2>&1; }
     refresh() { :; }
     install() { brew install "$@"; }
     programs="c++:gcc cmake:cmake ninja:ninja pkg-config:pkgconf gnuplot:gnuplot"
-    packages="eigen catch2 cli11 zlib google-benchmark libomp"
+    packages="eigen catch2 cli11 zlib nlohmann-json google-benchmark libomp"
     clang="llvm"
 else
     say "found none of apt-get, dnf and brew. Please install: a C++20 compiler (g++ 12 or clang 14, or newer), CMake 3.25, Ninja, Eigen 3.4," >&2
-    say "Catch2, CLI11, zlib, Google Benchmark, gnuplot, and the Fashion-MNIST files (see README.md)." >&2
+    say "Catch2, CLI11, zlib, nlohmann-json, Google Benchmark, gnuplot, and the Fashion-MNIST files (see README.md)." >&2
     exit 1
 fi
 

@@ -22,6 +22,7 @@ struct TensorType {
     void (*write)(const Ref<TensorImpl>& to, const Ref<TensorImpl>& from);
     void (*requires_grad)(const Ref<TensorImpl>& tensor, bool value);  // null for integers
     void (*zero_grad)(const Ref<TensorImpl>& tensor);                  // null for integers
+    Ref<TensorImpl> (*to_host)(const Ref<TensorImpl>& tensor);         // a contiguous copy; null for what is on the host
 };
 
 template <class T, class D>
@@ -33,11 +34,20 @@ void write_untyped(const Ref<TensorImpl>& to, const Ref<TensorImpl>& from) {
 }
 
 template <class T, class D>
+constexpr auto copy_to_host() {
+    Ref<TensorImpl> (*copy)(const Ref<TensorImpl>&) = nullptr;
+    if constexpr (!std::same_as<D, Cpu>)
+        copy = [](const Ref<TensorImpl>& tensor) { return deep_copy(Tensor<T, D>(tensor)).template to<Cpu>().impl(); };
+    return copy;
+}
+
+template <class T, class D>
 inline constexpr TensorType tensor_type = {
     [](const Ref<TensorImpl>& tensor) { return deep_copy(Tensor<T, D>(tensor)).impl(); },
     &write_untyped<T, D>,
     nullptr,
     nullptr,
+    copy_to_host<T, D>(),
 };
 template <Floating T, class D>
 inline constexpr TensorType tensor_type<T, D> = {
@@ -45,6 +55,7 @@ inline constexpr TensorType tensor_type<T, D> = {
     &write_untyped<T, D>,
     [](const Ref<TensorImpl>& tensor, bool value) { Tensor<T, D>(tensor).requires_grad_(value); },
     [](const Ref<TensorImpl>& tensor) { Tensor<T, D>(tensor).zero_grad(); },
+    copy_to_host<T, D>(),
 };
 
 }  // namespace detail
