@@ -3,7 +3,7 @@
 #
 # What is optional, found where headtorch is used. Included by headtorch's own CMakeLists.txt and by the installed package.
 #   headtorch_openmp   OpenMP, when it is found and HEADTORCH_OPENMP is not off
-#   headtorch::io      headers that read and write files; there when zlib and nlohmann-json are
+#   headtorch::io      headers that read and write files; there when zlib, nlohmann-json and stb are
 #   headtorch::viz     headers that draw; gnuplot is a program, so there is nothing to link
 #   headtorch::native  the instruction set of this machine. All of one program or none of it should be compiled with it.
 include_guard(DIRECTORY)
@@ -19,8 +19,11 @@ endif()
 if(NOT TARGET headtorch::io)
     find_package(ZLIB QUIET)
     find_package(nlohmann_json 3.9 QUIET)
-    if(TARGET ZLIB::ZLIB AND TARGET nlohmann_json::nlohmann_json)
+    find_path(HEADTORCH_STB_DIR NAMES stb/stb_image_write.h stb_image_write.h)  # headers without a package file
+    mark_as_advanced(HEADTORCH_STB_DIR)
+    if(TARGET ZLIB::ZLIB AND TARGET nlohmann_json::nlohmann_json AND HEADTORCH_STB_DIR)
         add_library(headtorch::io INTERFACE IMPORTED GLOBAL)
+        target_include_directories(headtorch::io SYSTEM INTERFACE ${HEADTORCH_STB_DIR})
         target_link_libraries(headtorch::io INTERFACE headtorch::headtorch ZLIB::ZLIB nlohmann_json::nlohmann_json)
     endif()
 endif()

@@ -14,6 +14,8 @@
 #include "headtorch/data/scaler.hpp"
 #include "headtorch/data/split.hpp"
 #include "headtorch/data/synthetic.hpp"
+#include "headtorch/data/transformed.hpp"
+#include "headtorch/data/transforms_basic.hpp"
 #include "headtorch/nn/activation.hpp"
 #include "headtorch/nn/conv.hpp"
 #include "headtorch/nn/init.hpp"

@@ -43,6 +43,8 @@ FAMILIES = {
     "scheduler": "training",
     "print": "printing",
     "random": "random_numbers",
+    "images": "images",
+    "transforms": "images",
 }
 
 

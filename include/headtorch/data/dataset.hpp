@@ -14,12 +14,16 @@
 #include <vector>
 
 #include "headtorch/core/error.hpp"
+#include "headtorch/core/random.hpp"
 #include "headtorch/ops/gather.hpp"
 #include "headtorch/ops/view.hpp"
 #include "headtorch/tensor/access.hpp"
 #include "headtorch/tensor/tensor.hpp"
 
 namespace headtorch::data {
+
+/// Which part of a data set that comes in parts.
+enum class Split { train, test, valid, all };
 
 namespace detail {
 template <class S>
@@ -29,6 +33,10 @@ concept HasGet = requires(const S& set) {
 template <class S>
 concept HasIndex = requires(const S& set) {
     set[static_cast<decltype(set.size())>(0)];
+};
+template <class S>
+concept HasRandomItems = requires(const S& set, Generator& generator) {
+    set.get(0, generator);
 };
 template <class S>
 concept HasItems = HasGet<S> || HasIndex<S>;
@@ -41,6 +49,15 @@ decltype(auto) get_item(const S& set, std::int64_t i) {
         return set.get(i);
     else
         return set[static_cast<decltype(set.size())>(i)];
+}
+
+/// Item i, drawn with `generator` if the data set takes one: get(i, generator).
+template <class S>
+decltype(auto) get_item(const S& set, std::int64_t i, Generator& generator) {
+    if constexpr (detail::HasRandomItems<S>)
+        return set.get(i, generator);
+    else
+        return get_item(set, i);
 }
 
 template <class S>
@@ -144,6 +161,10 @@ public:
     decltype(auto) operator[](std::int64_t i) const {
         if (i < 0 || i >= size()) throw IndexError(message("subset: index ", i, " is out of range for size ", size()));
         return get_item(set_, indices_.data()[i]);
+    }
+    auto get(std::int64_t i, Generator& generator) const requires detail::HasRandomItems<S> {
+        if (i < 0 || i >= size()) throw IndexError(message("subset: index ", i, " is out of range for size ", size()));
+        return set_.get(indices_.data()[i], generator);
     }
     auto get_batch(const Tensor<std::int64_t>& indices) const requires BatchedDataset<S> {
         return set_.get_batch(index_select(indices_, 0, indices));

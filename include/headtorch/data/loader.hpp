@@ -20,6 +20,7 @@
 #include "headtorch/core/error.hpp"
 #include "headtorch/core/random.hpp"
 #include "headtorch/data/dataset.hpp"
+#include "headtorch/data/workers.hpp"
 #include "headtorch/ops/inplace.hpp"
 #include "headtorch/tensor/create.hpp"
 #include "headtorch/tensor/tensor.hpp"
@@ -32,6 +33,8 @@ struct LoaderOptions {
     bool drop_last = false;               ///< leaves out a last batch that is not full
     Generator* generator = nullptr;       ///< where the order is drawn from; the default generator when neither this nor a seed is given
     std::optional<std::uint64_t> seed{};  ///< a generator of the loader's own
+    int num_workers = 0;                  ///< threads that make batches ahead of their use; 0: each is made when it is asked for
+    int prefetch_factor = 2;              ///< batches that wait ready, for each worker
 };
 
 namespace detail {
@@ -71,17 +74,38 @@ auto collate(const std::vector<Item>& items) {
     }
 }
 
-/// The items start, …, start + length - 1 of an epoch as one batch. `order` is undefined when they come in file order.
+/// The seed of item i in the epoch of `seed`: the next output of SplitMix64 (Steele, Lea and Flood 2014) at i.
+inline std::uint64_t item_seed(std::uint64_t seed, std::int64_t i) {
+    std::uint64_t x = seed + (static_cast<std::uint64_t>(i) + 1) * 0x9e3779b97f4a7c15u;
+    x = (x ^ (x >> 30)) * 0xbf58476d1ce4e5b9u;
+    x = (x ^ (x >> 27)) * 0x94d049bb133111ebu;
+    return x ^ (x >> 31);
+}
+
+/// The items start, …, start + length - 1 of an epoch as one batch. `order` is undefined when they come in file order. Items that are
+/// drawn at random depend on the epoch's seed and their index alone.
 template <Dataset S>
-auto load_batch(const S& set, const Tensor<std::int64_t>& order, std::int64_t start, std::int64_t length) {
+auto load_batch(const S& set, const Tensor<std::int64_t>& order, std::int64_t start, std::int64_t length, std::uint64_t seed) {
     if constexpr (BatchedDataset<S> && SliceableDataset<S>) {
         return order.defined() ? set.get_batch(order.narrow(0, start, length)) : set.slice(start, length);
     } else if constexpr (BatchedDataset<S>) {
         return set.get_batch(order.defined() ? order.narrow(0, start, length) : arange<std::int64_t>(start, start + length));
     } else {
-        std::vector<std::remove_cvref_t<decltype(get_item(set, start))>> items;
+        std::vector<std::remove_cvref_t<decltype(get_item(set, start, std::declval<Generator&>()))>> items;
         items.reserve(static_cast<std::size_t>(length));
-        for (std::int64_t i = start; i < start + length; ++i) items.push_back(get_item(set, order.defined() ? order.data()[i] : i));
+        std::optional<Generator> generator;
+        for (std::int64_t i = start; i < start + length; ++i) {
+            const std::int64_t index = order.defined() ? order.data()[i] : i;
+            if constexpr (HasRandomItems<S>) {
+                if (generator)
+                    generator->manual_seed(item_seed(seed, index));
+                else
+                    generator.emplace(item_seed(seed, index));
+                items.push_back(get_item(set, index, *generator));
+            } else {
+                items.push_back(get_item(set, index));
+            }
+        }
         return collate(items);
     }
 }
@@ -92,62 +116,87 @@ inline std::uint64_t draw_seed(Generator& generator) {
     return generator.random64() & 0x7fffffffffffffffu;
 }
 
+/// What an iterator over one epoch needs; it may outlive its loader.
+template <class S>
+struct Epoch {
+    std::shared_ptr<const S> dataset;
+    LoaderOptions options;
+    std::shared_ptr<Generator> own_generator;
+    std::int64_t batches = 0;
+    std::uint64_t seed = 0;
+    Tensor<std::int64_t> order{};
+
+    auto load(std::int64_t number) const {
+        const std::int64_t start = number * options.batch_size;
+        return load_batch(*dataset, order, start, std::min(options.batch_size, item_count(*dataset) - start), seed);
+    }
+    Generator* given_generator() const { return own_generator ? own_generator.get() : options.generator; }
+    /// PyTorch's sampler, when it runs out, draws one more order and uses none of it; seen only in a given generator.
+    void finish() const {
+        if (options.shuffle && given_generator()) randperm(item_count(*dataset), *given_generator());
+    }
+};
+
 }  // namespace detail
 
 /// `for (auto [x, y] : DataLoader(dataset, {.batch_size = 4, .shuffle = true}))`. Every begin() starts an epoch, in a new order when
 /// shuffled. Batches of a TensorDataset are views of it in file order, and gathered into one contiguous tensor per field when shuffled.
+///
+/// With num_workers, threads make the batches ahead of their use: the same batches in the same order for any number of them. They read
+/// the data set at once, so its functions that give items must bear that, as const functions do that change nothing. An exception comes
+/// out where the batch that it hit is asked for.
 template <Dataset S>
 class DataLoader {
 public:
     /// A tuple with one tensor per field; one tensor, when the items are tensors.
-    using Batch = decltype(detail::load_batch(std::declval<const S&>(), {}, 0, 0));
+    using Batch = decltype(detail::load_batch(std::declval<const S&>(), {}, 0, 0, 0));
 
-    /// Throws ValueError when batch_size is not positive. The data set is copied or moved in.
-    explicit DataLoader(S dataset, LoaderOptions options = {}) : dataset_(std::move(dataset)), options_(options) {
-        if (options_.batch_size <= 0) throw ValueError(message("data_loader: batch_size must be at least 1, but is ", options_.batch_size));
-        if (options_.generator && options_.seed) throw ValueError("data_loader: give a generator or a seed, not both");
-        if (options_.seed) own_generator_ = std::make_shared<Generator>(*options_.seed);
+    /// Throws ValueError when batch_size is not positive or another option makes no sense. The data set is copied or moved in; copies of
+    /// the loader share it.
+    explicit DataLoader(S dataset, LoaderOptions options = {}) : epoch_{nullptr, options, nullptr} {
+        if (options.batch_size <= 0) throw ValueError(message("data_loader: batch_size must be at least 1, but is ", options.batch_size));
+        if (options.generator && options.seed) throw ValueError("data_loader: give a generator or a seed, not both");
+        if (options.num_workers < 0 || options.num_workers > 1024)
+            throw ValueError(message("data_loader: num_workers must be 0 (no threads) to 1024, but is ", options.num_workers));
+        if (options.prefetch_factor < 1)
+            throw ValueError(message("data_loader: prefetch_factor must be at least 1, but is ", options.prefetch_factor));
+        if (options.seed) epoch_.own_generator = std::make_shared<Generator>(*options.seed);
+        epoch_.dataset = std::make_shared<const S>(std::move(dataset));
     }
 
     /// Number of batches of an epoch.
     std::int64_t size() const {
-        const std::int64_t items = item_count(dataset_), batch = options_.batch_size;
-        return options_.drop_last ? items / batch : items / batch + (items % batch != 0);
+        const std::int64_t items = item_count(dataset()), batch = options().batch_size;
+        return options().drop_last ? items / batch : items / batch + (items % batch != 0);
     }
-    const S& dataset() const { return dataset_; }
-    const LoaderOptions& options() const { return options_; }
+    const S& dataset() const { return *epoch_.dataset; }
+    const LoaderOptions& options() const { return epoch_.options; }
 
     class Iterator;
-    Iterator begin() const { return Iterator(*this, draw_order()); }
+    Iterator begin() const { return Iterator(new_epoch()); }
     std::default_sentinel_t end() const { return {}; }
 
 private:
-    /// As PyTorch: each epoch draws a base seed (for worker processes), then the order: from the given generator, or from one that is
-    /// seeded by a second draw. Undefined when items come in file order.
-    Tensor<std::int64_t> draw_order() const {
-        Generator* given = given_generator();
+    /// As PyTorch: each epoch draws a base seed, then the order: from the given generator, or from one that is seeded by a second draw.
+    /// The order is undefined when items come in file order.
+    detail::Epoch<S> new_epoch() const {
+        detail::Epoch<S> epoch = epoch_;
+        epoch.batches = size();
+        Generator* given = epoch.given_generator();
         Generator& source = given ? *given : default_generator();
-        detail::draw_seed(source);
-        if (!options_.shuffle) return {};
+        epoch.seed = detail::draw_seed(source);
+        if (!options().shuffle) return epoch;
         if (given) {
-            const auto order = randperm(item_count(dataset_), source);
-            if (size() == 0) finish_epoch();
-            return order;
+            epoch.order = randperm(item_count(dataset()), source);
+            if (epoch.batches == 0) epoch.finish();
+        } else {
+            Generator fresh(detail::draw_seed(source));
+            epoch.order = randperm(item_count(dataset()), fresh);
         }
-        Generator fresh(detail::draw_seed(source));
-        return randperm(item_count(dataset_), fresh);
+        return epoch;
     }
 
-    /// PyTorch's sampler, when it runs out, draws one more order and uses none of it; seen only in a given generator.
-    void finish_epoch() const {
-        if (options_.shuffle && given_generator()) randperm(item_count(dataset_), *given_generator());
-    }
-
-    Generator* given_generator() const { return own_generator_ ? own_generator_.get() : options_.generator; }
-
-    S dataset_;
-    LoaderOptions options_;
-    std::shared_ptr<Generator> own_generator_;
+    detail::Epoch<S> epoch_;
 };
 
 /// One epoch. Which batch comes next depends on nothing but the order and its number.
@@ -158,21 +207,24 @@ public:
     using difference_type = std::int64_t;
     using iterator_category = std::input_iterator_tag;
 
-    Iterator(const DataLoader& loader, Tensor<std::int64_t> order) : loader_(&loader), order_(std::move(order)) {}
-    Batch operator*() const {
-        const std::int64_t batch_size = loader_->options().batch_size, start = number_ * batch_size;
-        return detail::load_batch(loader_->dataset(), order_, start, std::min(batch_size, item_count(loader_->dataset()) - start));
+    explicit Iterator(detail::Epoch<S> epoch) : epoch_(std::move(epoch)) {
+        const LoaderOptions& options = epoch_.options;
+        if (options.num_workers == 0 || epoch_.batches == 0) return;
+        ahead_ = std::make_shared<detail::Workers<Batch>>([epoch = epoch_](std::int64_t number) { return epoch.load(number); }, epoch_.batches,
+                                                          options.num_workers, options.prefetch_factor);
     }
+    Batch operator*() const { return ahead_ ? ahead_->get(number_) : epoch_.load(number_); }
     Iterator& operator++() {
-        if (++number_ == loader_->size()) loader_->finish_epoch();
+        if (++number_ == epoch_.batches) epoch_.finish();
+        if (ahead_) ahead_->release(number_);
         return *this;
     }
     void operator++(int) { ++*this; }
-    bool operator==(std::default_sentinel_t) const { return number_ >= loader_->size(); }
+    bool operator==(std::default_sentinel_t) const { return number_ >= epoch_.batches; }
 
 private:
-    const DataLoader* loader_;
-    Tensor<std::int64_t> order_;
+    detail::Epoch<S> epoch_;
+    std::shared_ptr<detail::Workers<Batch>> ahead_;
     std::int64_t number_ = 0;
 };
 

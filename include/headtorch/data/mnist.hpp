@@ -20,9 +20,6 @@
 
 namespace headtorch::data {
 
-/// Which of the two parts of a data set.
-enum class Split { train, test };
-
 /// 28 x 28 grey images with one of ten labels.
 class GreyImages {
 public:
@@ -42,6 +39,8 @@ public:
 protected:
     /// Looks for the files in `directory` and where torchvision puts them. Throws IoError with `advice` when they are not there.
     GreyImages(std::string_view set, const std::string& directory, Split split, std::string_view advice) {
+        if (split != Split::train && split != Split::test)
+            throw ValueError(message(set, ": it has two parts, Split::train and Split::test"));
         const std::string prefix = split == Split::train ? "train" : "t10k";
         const std::string images_path = find(set, directory, prefix + "-images-idx3-ubyte", advice);
         const std::string labels_path = find(set, directory, prefix + "-labels-idx1-ubyte", advice);
