@@ -39,12 +39,16 @@ FAMILIES = {
     "activation": "network",
     "loss": "loss",
     "padding": "resampling",
+    "pooling": "pooling",
+    "unpooling": "pooling",
+    "conv": "convolution",
+    "fold": "convolution",
     "optimizer": "training",
     "scheduler": "training",
-    "print": "printing",
-    "random": "random_numbers",
     "images": "images",
     "transforms": "images",
+    "print": "printing",
+    "random": "random_numbers",
 }
 
 

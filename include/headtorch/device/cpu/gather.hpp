@@ -22,11 +22,15 @@ struct Slabs {
     }
 };
 
-/// The first index outside [-size, size), or -1 when all are inside.
-inline std::int64_t find_bad_index(Cpu, const std::int64_t* index, std::int64_t count, std::int64_t size) {
+/// The first index outside [lowest, size), or -1 when all are inside.
+inline std::int64_t find_bad_index(Cpu, const std::int64_t* index, std::int64_t count, std::int64_t size, std::int64_t lowest) {
     for (std::int64_t i = 0; i < count; ++i)
-        if (index[i] < -size || index[i] >= size) return i;
+        if (index[i] < lowest || index[i] >= size) return i;
     return -1;
+}
+/// The same where negative ones count from the end.
+inline std::int64_t find_bad_index(Cpu device, const std::int64_t* index, std::int64_t count, std::int64_t size) {
+    return find_bad_index(device, index, count, size, -size);
 }
 
 /// to[o, i, :] = from[o, index[i], :] for contiguous [outer, size, inner]; indices are checked already, negative ones count from the end.
