@@ -119,7 +119,10 @@ public:
     std::string extra_repr() const {
         std::string text =
             message(in_channels, ", ", out_channels, ", kernel_size=", kernel_size.to_string(), ", stride=", stride.to_string());
-        if (padding.same || !padding.size.are(0)) text += ", padding=" + (padding.same ? "same" : padding.size.to_string());
+        if (padding.same || padding.valid)
+            text += padding.same ? ", padding=same" : ", padding=valid";
+        else if (!padding.size.are(0))
+            text += ", padding=" + padding.size.to_string();
         if (!dilation.are(1)) text += ", dilation=" + dilation.to_string();
         if (groups != 1) text += message(", groups=", groups);
         if (!bias.defined()) text += ", bias=False";

@@ -10,6 +10,7 @@
 #include <cstdint>
 #include <initializer_list>
 #include <limits>
+#include <span>
 #include <string>
 #include <string_view>
 
@@ -22,8 +23,9 @@ namespace headtorch {
 template <int rank>
 struct PerAxis {
     std::array<std::int64_t, rank> values;
+    bool one = false;  ///< given as a single number
 
-    constexpr PerAxis(std::integral auto every) { values.fill(static_cast<std::int64_t>(every)); }
+    constexpr PerAxis(std::integral auto every) : one(true) { values.fill(static_cast<std::int64_t>(every)); }
     constexpr PerAxis(std::initializer_list<std::int64_t> list) {
         if (list.size() != 1 && list.size() != rank)
             throw ValueError(message("a list of ", list.size(), " numbers for ", rank, rank == 1 ? " axis" : " axes"));
@@ -33,26 +35,27 @@ struct PerAxis {
     constexpr bool are(std::int64_t value) const {
         return std::all_of(values.begin(), values.end(), [&](std::int64_t v) { return v == value; });
     }
-    friend constexpr bool operator==(const PerAxis&, const PerAxis&) = default;
     /// As Python prints a tuple: (3, 5).
     std::string to_string() const {
         std::string text = "(";
         for (int i = 0; i < rank; ++i) text += (i ? ", " : "") + std::to_string((*this)[i]);
         return text + (rank == 1 ? ",)" : ")");
     }
+    /// The same, or a number if it was given as one.
+    std::string as_given() const { return one ? std::to_string(values[0]) : to_string(); }
 };
 
 /// Zeros at both ends of each axis: a number of them, "valid" (none), or "same" (as many as leave the size unchanged at stride 1).
 template <int rank>
 struct ConvPadding {
     PerAxis<rank> size = 0;
-    bool same = false;
+    bool same = false, valid = false;
 
     constexpr ConvPadding(std::integral auto every) : size(every) {}
     constexpr ConvPadding(std::initializer_list<std::int64_t> list) : size(list) {}
     constexpr ConvPadding(const PerAxis<rank>& sizes) : size(sizes) {}
-    constexpr ConvPadding(std::string_view name) : same(name == "same") {
-        if (!same && name != "valid") throw ValueError(message("conv: padding is \"same\", \"valid\" or numbers, got \"", name, "\""));
+    constexpr ConvPadding(std::string_view name) : same(name == "same"), valid(name == "valid") {
+        if (!same && !valid) throw ValueError(message("conv: padding is \"same\", \"valid\" or numbers, got \"", name, "\""));
     }
     constexpr ConvPadding(const char* name) : ConvPadding(std::string_view(name)) {}
 };
@@ -127,10 +130,13 @@ HEADTORCH_COLD inline void check_conv_shapes(const char* op, int rank, const Sha
         throw ShapeError(message(op, ": the bias has ", outputs, " elements, one for each output channel, got ", *bias));
 }
 
+inline Shape kernel_of(const Shape& weight) { return Shape(std::span(weight.begin() + 2, weight.end())); }
+
 /// The geometry of x * weight; x has a batch dimension.
 HEADTORCH_NOINLINE inline ConvGeometry conv_geometry(const char* op, int rank, const Shape& x, const Shape& weight,
                                                      const ConvAxisOptions* options, bool same, std::int64_t groups) {
     ConvGeometry geometry{rank, x[0], groups, x[1], weight[0], {}};
+    std::int64_t elements = std::max<std::int64_t>(1, x[1]);  // of a padded image
     for (int i = 0; i < rank; ++i) {
         const ConvAxisOptions& o = options[i];
         check_conv_axis(op, o);
@@ -140,7 +146,8 @@ HEADTORCH_NOINLINE inline ConvGeometry conv_geometry(const char* op, int rank, c
         const std::int64_t padded = same ? checked_product_sum(op, 1, x[2 + i], reach) : checked_product_sum(op, 2, o.padding, x[2 + i]);
         if (padded <= reach)
             throw ShapeError(message(op, ": the kernel is larger than the padded input: it spans ", reach + 1, " of ", padded,
-                                     " elements along dimension ", 2 + i, " (input ", x, ", weight ", weight, ")"));
+                                     " elements along dimension ", 2 + i, " (input ", x, ", kernel ", kernel_of(weight), ")"));
+        elements = checked_product_sum(op, elements, padded + o.stride, 0);
         axis = {x[2 + i], (padded - reach - 1) / o.stride + 1, weight[2 + i], o.stride, o.dilation, same ? reach / 2 : o.padding};
     }
     return geometry;
@@ -150,6 +157,7 @@ HEADTORCH_NOINLINE inline ConvGeometry conv_geometry(const char* op, int rank, c
 HEADTORCH_NOINLINE inline ConvGeometry conv_transpose_geometry(const char* op, int rank, const Shape& x, const Shape& weight,
                                                                const ConvAxisOptions* options, std::int64_t groups) {
     ConvGeometry geometry{rank, x[0], groups, checked_product_sum(op, weight[1], groups, 0), x[1], {}};
+    std::int64_t elements = std::max<std::int64_t>(1, x[1]);
     for (int i = 0; i < rank; ++i) {
         const ConvAxisOptions& o = options[i];
         check_conv_axis(op, o);
@@ -157,8 +165,9 @@ HEADTORCH_NOINLINE inline ConvGeometry conv_transpose_geometry(const char* op, i
         const std::int64_t reach = checked_product_sum(op, o.dilation, weight[2 + i] - 1, o.output_padding);
         const std::int64_t size = checked_product_sum(op, x[2 + i] - 1, o.stride, reach) + 1 - checked_product_sum(op, 2, o.padding, 0);
         if (size < 1)
-            throw ShapeError(message(op, ": the output would have size ", size, " along dimension ", 2 + i, " (input ", x, ", weight ",
-                                     weight, ", padding ", o.padding, ")"));
+            throw ShapeError(message(op, ": the output would have size ", size, " along dimension ", 2 + i, " (input ", x, ", kernel ",
+                                     kernel_of(weight), ", padding ", o.padding, ")"));
+        elements = checked_product_sum(op, elements, checked_product_sum(op, 1, x[2 + i], reach), 0);
         geometry.axes[3 - rank + i] = {size, x[2 + i], weight[2 + i], o.stride, o.dilation, o.padding};
     }
     return geometry;

@@ -76,15 +76,17 @@ void conv_weight_gradient(Cpu, const ConvGeometry& g, const T* x, const T* dy, T
 /// sums[c] = sum of x[n, c, i] over n and i.
 template <class T>
 void channel_sums(Cpu, std::int64_t images, std::int64_t channels, std::int64_t size, const T* x, T* sums) {
-    parallel_for(
-        channels, detail::ceil_div(reduce_block, std::max<std::int64_t>(1, images * size)), [&](std::int64_t begin, std::int64_t end) {
-            for (std::int64_t c = begin; c < end; ++c) {
-                double sum = 0;
-                for (std::int64_t n = 0; n < images; ++n)
-                    sum += static_cast<double>(detail::reduce_run<T>(reduction::Sum{}, x + (n * channels + c) * size, size, 1, T{}));
-                sums[c] = static_cast<T>(sum);
-            }
-        });
+    parallel_for(channels, detail::ceil_div(reduce_block, std::max<std::int64_t>(1, images * size)),
+                 [&](std::int64_t begin, std::int64_t end) {
+                     for (std::int64_t c = begin; c < end; ++c) {
+                         double sum = 0;
+                         for (std::int64_t n = 0; n < images; ++n)
+                             for (std::int64_t i = 0; i < size; i += reduce_block)
+                                 sum += static_cast<double>(detail::reduce_run<T>(reduction::Sum{}, x + (n * channels + c) * size + i,
+                                                                                  std::min(reduce_block, size - i), 1, T{}));
+                         sums[c] = static_cast<T>(sum);
+                     }
+                 });
 }
 
 }  // namespace headtorch::cpu
