@@ -42,6 +42,7 @@ FAMILIES = {
     "pooling": "pooling",
     "unpooling": "pooling",
     "conv": "convolution",
+    "conv_transpose": "convolution",
     "fold": "convolution",
     "optimizer": "training",
     "scheduler": "training",
