@@ -44,6 +44,8 @@ FAMILIES = {
     "conv": "convolution",
     "conv_transpose": "convolution",
     "fold": "convolution",
+    "recurrent": "sequence",
+    "attention": "sequence",
     "optimizer": "training",
     "scheduler": "training",
     "images": "images",
