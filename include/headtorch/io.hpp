@@ -9,3 +9,8 @@
 #include "headtorch/io/gzip.hpp"
 #include "headtorch/io/idx.hpp"
 #include "headtorch/io/image.hpp"
+#include "headtorch/io/npy.hpp"
+#include "headtorch/io/npz.hpp"
+#include "headtorch/io/safetensors.hpp"
+#include "headtorch/io/state_dict_file.hpp"
+#include "headtorch/io/torch_file.hpp"
