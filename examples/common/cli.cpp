@@ -69,7 +69,7 @@ void fail(const Options& options, const std::string& text) {
 }
 
 Options parse(int argc, const char* const* argv, const std::string& name, const std::string& description, Options defaults,
-              const std::vector<Choice>& choices) {
+              const std::vector<Choice>& choices, const std::vector<Flag>& flags) {
     Options options = std::move(defaults);
     options.name = name;
     program_name = name;
@@ -93,6 +93,7 @@ Options parse(int argc, const char* const* argv, const std::string& name, const 
     app.add_flag("--no-plots", no_plots, "Draw no pictures");
     for (const Choice& choice : choices)
         app.add_option(choice.flag, *choice.value, choice.help + ": " + listed(choice.values))->type_name("NAME")->capture_default_str();
+    for (const Flag& flag : flags) app.add_flag(flag.flag, *flag.value, flag.help);
     try {
         app.parse(argc, argv);
     } catch (const CLI::CallForHelp&) {

@@ -5,7 +5,7 @@
 /// The command line that all examples share, and the line they end with.
 ///
 ///     int main(int argc, char** argv) {
-///         const examples::Options options = examples::parse(argc, argv, "moons", "Two moons told apart by a small network.", {.epochs = 1000});
+///         const examples::Options options = examples::parse(argc, argv, "moons", "Two moons told apart.", {.epochs = 1000});
 ///         …
 ///         examples::Result().add("epochs", epochs).add("accuracy", accuracy, 4).print();
 ///     }
@@ -39,11 +39,17 @@ struct Choice {
     std::string* value;
 };
 
-/// Reads `--help --seed --epochs --threads --out DIR --data DIR --no-plots` and the choices, makes the output directory, then seeds headtorch's default
-/// generator and sets its number of threads. A wrong value ends the program with one line on the error stream and exit code 2. An
+/// A switch of one example alone: `{"--synthetic", "Train on drawn shapes", &synthetic}`.
+struct Flag {
+    std::string flag, help;
+    bool* value;
+};
+
+/// Reads `--help --seed --epochs --threads --out DIR --data DIR --no-plots`, the choices and the flags, makes the output directory, then
+/// seeds headtorch's default generator and sets its number of threads. A wrong value ends the program with one line on the error stream and exit code 2. An
 /// exception that nobody catches later on ends it with its message as one line, and exit code 1.
 Options parse(int argc, const char* const* argv, const std::string& name, const std::string& description, Options defaults = {},
-              const std::vector<Choice>& choices = {});
+              const std::vector<Choice>& choices = {}, const std::vector<Flag>& flags = {});
 
 /// Ends the program with `name: text` on the error stream and exit code 2.
 [[noreturn]] void fail(const Options& options, const std::string& text);

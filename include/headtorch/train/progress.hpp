@@ -101,6 +101,12 @@ public:
         if (drawn_ && now - last_ < std::chrono::milliseconds(100)) return;
         draw(metrics, now);
     }
+    /// A line of its own on standard output, above the bar.
+    void print(const std::string& line) {
+        if (drawn_ && !finished_) std::fputs("\r\033[K", stderr);
+        std::printf("%s\n", line.c_str());
+        std::fflush(stdout);
+    }
     /// Draws the last state and ends the line; called by the destructor, too.
     void finish(Metrics metrics = {}) {
         if (finished_) return;
