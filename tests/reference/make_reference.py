@@ -41,6 +41,7 @@ FAMILIES = {
     "padding": "resampling",
     "pooling": "pooling",
     "unpooling": "pooling",
+    "normalisation": "normalisation",
     "conv": "convolution",
     "conv_transpose": "convolution",
     "fold": "convolution",
