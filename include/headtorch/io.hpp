@@ -4,8 +4,12 @@
 
 /// Everything that reads and writes files: link with headtorch::io.
 
+#include "headtorch/data/celeba.hpp"
 #include "headtorch/data/cifar.hpp"
+#include "headtorch/data/csv.hpp"
+#include "headtorch/data/image_folder.hpp"
 #include "headtorch/data/mnist.hpp"
+#include "headtorch/io/csv.hpp"
 #include "headtorch/io/gzip.hpp"
 #include "headtorch/io/idx.hpp"
 #include "headtorch/io/image.hpp"

@@ -2,7 +2,8 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
-/// Pictures, drawn by the program gnuplot (CMake target headtorch::viz).
+/// Pictures, most of them drawn by the program gnuplot (CMake target headtorch::viz).
 
 #include "headtorch/viz/image_grid.hpp"
+#include "headtorch/viz/make_grid.hpp"
 #include "headtorch/viz/plot.hpp"

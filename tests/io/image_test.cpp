@@ -170,7 +170,7 @@ TEST_CASE("damaged files give an error or an image, and nothing worse", "[io]") 
         int refused = 0;
         for (int round = 0; round < 300; ++round) {
             Octets damaged = whole;
-            for (unsigned i = 0; i <= engine() % 3; ++i) damaged[engine() % damaged.size()] = static_cast<std::uint8_t>(engine());
+            for (std::size_t i = 0, n = 1 + engine() % 3; i < n; ++i) damaged[engine() % damaged.size()] = static_cast<std::uint8_t>(engine());
             try {
                 io::decode_image(damaged, ImageReadMode::unchanged, {.max_pixels = 1 << 20});
             } catch (const IoError&) {

@@ -21,7 +21,7 @@ namespace headtorch::viz {
 enum class Mark { none, right, wrong };
 
 struct Caption {
-    std::string text;
+    std::string text;  ///< lines are separated by \n
     Mark mark = Mark::none;
     Caption(const char* words) : text(words) {}
     Caption(std::string words, Mark verdict = Mark::none) : text(std::move(words)), mark(verdict) {}
@@ -56,8 +56,11 @@ ImageGrid image_grid(const Tensor<T>& images, const std::vector<Caption>& captio
     const std::int64_t columns =
         std::min(n, options.columns > 0 ? options.columns : static_cast<std::int64_t>(std::ceil(std::sqrt(static_cast<double>(n)))));
     const std::int64_t rows = (n + columns - 1) / columns;
-    // in units of an image's pixels: a gap between images, and room for two short lines of text below each
-    const double gap = 0.12 * static_cast<double>(w), text = captions.empty() ? 0 : 0.24 * static_cast<double>(h);
+    std::int64_t lines = 0;
+    for (const Caption& caption : captions)
+        lines = std::max<std::int64_t>(lines, 1 + std::count(caption.text.begin(), caption.text.end(), '\n'));
+    // in units of an image's pixels: a gap between images, and room for the text below each
+    const double gap = 0.12 * static_cast<double>(w), line = gap, text = captions.empty() ? 0 : line * static_cast<double>(lines + 1);
     const double cell_w = static_cast<double>(w) + gap, cell_h = static_cast<double>(h) + gap + text;
     const auto values = images.tolist();
 
@@ -80,9 +83,14 @@ ImageGrid image_grid(const Tensor<T>& images, const std::vector<Caption>& captio
         const Caption& caption = captions[static_cast<std::size_t>(i)];
         const char* sign = caption.mark == Mark::right ? "\u2713 " : caption.mark == Mark::wrong ? "\u2717 " : "";
         const char* colour = caption.mark == Mark::right ? "#007a57" : caption.mark == Mark::wrong ? "#D55E00" : "#222222";
-        labels += "set label " + detail::quoted(sign + caption.text) +
-                  message(" at ", left + static_cast<double>(w - 1) / 2, ",", top + static_cast<double>(h) - 0.5 + 0.5 * text,
-                          " center front textcolor rgb '", colour, "' font ',", std::max(9, options.image_pixels / 13), "'\n");
+        std::string rest = sign + caption.text;
+        for (double y = top + static_cast<double>(h) - 0.5 + line; !rest.empty(); y += line) {
+            const std::size_t end = std::min(rest.find('\n'), rest.size());
+            labels += "set label " + detail::quoted(rest.substr(0, end)) +
+                      message(" at ", left + static_cast<double>(w - 1) / 2, ",", y, " center front textcolor rgb '", colour, "' font ',",
+                              std::max(9, options.image_pixels / 13), "'\n");
+            rest.erase(0, end + 1);
+        }
     }
     body += "END_OF_DATA\n" + labels + "unset border\nunset tics\nunset key\nset size ratio -1\nset margins 1, 1, 1, " +
             (options.title.empty() ? "1" : "3") + "\n";

@@ -146,3 +146,10 @@ def transforms(family):
     add("color_jitter", T.ColorJitter(saturation=2), small, 1, saturation=2)
     add("color_jitter", T.ColorJitter(hue=0.5), small, 1, hue=0.5)
     add("color_jitter", T.ColorJitter(0.5, 0.5), grey, 3, brightness=0.5, contrast=0.5)
+    from torchvision.utils import make_grid
+
+    for args in ({}, {"nrow": 3, "padding": 1, "pad_value": 0.5}, {"nrow": 2, "normalize": True},
+                 {"nrow": 4, "normalize": True, "scale_each": True}, {"normalize": True, "value_range": (-0.25, 0.5), "padding": 0}):
+        for shape in ((3, 3, 2, 3), (5, 1, 3, 2), (1, 3, 2, 2), (3, 2, 4), (2, 3)):
+            x = family.draw("make_grid", shape).between(shape, -1, 1)
+            family.record("make_grid", args, {"x": x}, {"y": make_grid(x, **args)}, digits=12)
