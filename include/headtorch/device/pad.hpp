@@ -34,11 +34,23 @@ struct PadPlan {
     /// Output places [first, last) along dimension d show the input as it is.
     std::int64_t first(int d) const { return std::clamp<std::int64_t>(left[d] + low[d], 0, out[d]); }
     std::int64_t last(int d) const { return std::clamp<std::int64_t>(left[d] + high[d], first(d), out[d]); }
-    /// Number of leading dimensions that stay as they are.
-    int kept() const {
+    /// The same with the leading dimensions that stay as they are joined into one, dimension 0.
+    PadPlan joined() const {
+        PadPlan plan;
+        plan.mode = mode;
+        const auto append = [&](std::int64_t n, std::int64_t m, std::int64_t shift, std::int64_t from, std::int64_t to) {
+            plan.in.push_back(n);
+            plan.out.push_back(m);
+            plan.left.push_back(shift);
+            plan.low.push_back(from);
+            plan.high.push_back(to);
+        };
         int d = 0;
-        while (d < in.rank() && left[d] == 0 && in[d] == out[d]) ++d;
-        return d;
+        std::int64_t planes = 1;
+        for (; d < in.rank() - 1 && left[d] == 0 && in[d] == out[d]; ++d) planes *= in[d];
+        append(planes, planes, 0, 0, planes);
+        for (; d < in.rank(); ++d) append(in[d], out[d], left[d], low[d], high[d]);
+        return plan;
     }
 };
 

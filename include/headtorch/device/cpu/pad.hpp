@@ -17,7 +17,7 @@ namespace cpu::detail {
 
 /// Calls row(output row, offset of the input row that it shows, or -1) for output rows begin … end - 1, in order.
 template <class Row>
-void for_each_padded_row(const PadPlan& plan, std::int64_t begin, std::int64_t end, const Row& row) {
+HEADTORCH_ALWAYS_INLINE void for_each_padded_row(const PadPlan& plan, std::int64_t begin, std::int64_t end, const Row& row) {
     const int last = plan.in.rank() - 1;
     const Strides strides = plan.in.contiguous_strides();
     std::int64_t place[max_rank] = {};
@@ -43,12 +43,13 @@ void for_each_padded_row(const PadPlan& plan, std::int64_t begin, std::int64_t e
 
 }  // namespace cpu::detail
 
-/// y of shape plan.out from x of shape plan.in, both contiguous and of rank 1 or more; `value` where nothing is shown.
+/// y of shape given.out from x of shape given.in, both contiguous and of rank 1 or more; `value` where nothing is shown.
 template <class T>
-void pad_forward(Cpu, const T* x, const PadPlan& plan, T value, T* y) {
+void pad_forward(Cpu, const T* x, const PadPlan& given, T value, T* y) {
+    if (given.out.contains(0)) return;
+    const PadPlan plan = given.joined();
     const int last = plan.in.rank() - 1;
     const std::int64_t width = plan.out[last], left = plan.left[last], from = plan.first(last), to = plan.last(last);
-    if (width == 0) return;
     const std::int64_t rows = plan.out.numel() / width;
     parallel_for(rows, std::max<std::int64_t>(1, 32768 / width), [&](std::int64_t begin, std::int64_t end) {
         cpu::detail::for_each_padded_row(plan, begin, end, [&](std::int64_t row, std::int64_t offset) {
@@ -57,39 +58,36 @@ void pad_forward(Cpu, const T* x, const PadPlan& plan, T value, T* y) {
                 std::fill_n(out, width, value);
                 return;
             }
-            const auto shown = [&](std::int64_t j) {
-                const std::int64_t i = plan.source(last, j);
-                return i < 0 ? value : x[offset + i];
-            };
-            for (std::int64_t j = 0; j < from; ++j) out[j] = shown(j);
+            if (plan.mode == PadMode::constant) {
+                std::fill(out, out + from, value);
+                std::fill(out + to, out + width, value);
+            } else {
+                for (std::int64_t j = 0; j < from; ++j) out[j] = x[offset + plan.source(last, j)];
+                for (std::int64_t j = to; j < width; ++j) out[j] = x[offset + plan.source(last, j)];
+            }
             std::copy_n(x + offset + from - left, to - from, out + from);
-            for (std::int64_t j = to; j < width; ++j) out[j] = shown(j);
         });
     });
 }
 
-/// dx, of shape plan.in: each element gets the sum of g, of shape plan.out, over the places that show it.
+/// dx, of shape given.in: each element gets the sum of g, of shape given.out, over the places that show it. Not for mode constant.
 template <class T>
-void pad_backward(Cpu, const T* g, const PadPlan& plan, T* dx) {
-    const int last = plan.in.rank() - 1, kept = std::min(plan.kept(), last);
+void pad_backward(Cpu, const T* g, const PadPlan& given, T* dx) {
+    if (given.in.contains(0)) return;
+    const PadPlan plan = given.joined();
+    const int last = plan.in.rank() - 1;
     const std::int64_t width = plan.out[last], left = plan.left[last], from = plan.first(last), to = plan.last(last);
-    std::int64_t planes = 1, rows = 1, size = plan.in[last];
-    for (int d = 0; d < last; ++d) {
-        (d < kept ? planes : rows) *= plan.out[d];
-        if (d >= kept) size *= plan.in[d];
-    }
-    parallel_for(planes, std::max<std::int64_t>(1, 32768 / std::max<std::int64_t>(1, size)), [&](std::int64_t begin, std::int64_t end) {
+    const std::int64_t planes = plan.in[0], size = plan.in.numel() / planes;
+    std::int64_t rows = 1;  // of g in a plane
+    for (int d = 1; d < last; ++d) rows *= plan.out[d];
+    parallel_for(planes, 32768 / size, [&](std::int64_t begin, std::int64_t end) {
         std::fill(dx + begin * size, dx + end * size, T(0));
         cpu::detail::for_each_padded_row(plan, begin * rows, end * rows, [&](std::int64_t row, std::int64_t offset) {
-            if (offset < 0) return;
             const T* in = g + row * width;
             T* out = dx + offset;
-            const auto add = [&](std::int64_t j) {
-                if (const std::int64_t i = plan.source(last, j); i >= 0) out[i] += in[j];
-            };
-            for (std::int64_t j = 0; j < from; ++j) add(j);
+            for (std::int64_t j = 0; j < from; ++j) out[plan.source(last, j)] += in[j];
             for (std::int64_t j = from; j < to; ++j) out[j - left] += in[j];
-            for (std::int64_t j = to; j < width; ++j) add(j);
+            for (std::int64_t j = to; j < width; ++j) out[plan.source(last, j)] += in[j];
         });
     });
 }

@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <cstdint>
 
+#include "headtorch/device/cpu/normalize.hpp"
 #include "headtorch/device/cpu/packet_pairs.hpp"
 #include "headtorch/device/cpu/parallel.hpp"
 #include "headtorch/device/cpu/reduce.hpp"
@@ -59,12 +60,17 @@ template <class T>
 void average_pool_forward(Cpu, const T* x, const PoolPlan& plan, T* y) {
     const std::int64_t width = plan.columns.in, count = plan.columns.out;
     const auto mean_row = [&](std::int64_t p, std::int64_t o, const auto& rows, const auto* columns, double* sums) {
+        T* out = y + (p * plan.rows.out + o) * count;
+        if (count == 1 && columns[0].first == 0 && columns[0].last == width) {  // whole rows, one after the other
+            const std::int64_t n = (rows.last - rows.first) * width;
+            const double sum = cpu::detail::sum_line(x + (p * plan.rows.in + rows.first) * width, n);
+            *out = static_cast<T>(sum * (rows.scale * columns[0].scale));
+            return;
+        }
+        if (rows.first == rows.last) std::fill_n(sums, width, 0.0);
         for (std::int64_t r = rows.first; r < rows.last; ++r)
             cpu::detail::add_row(sums, x + (p * plan.rows.in + r) * width, width, r == rows.first);
-        T* out = y + (p * plan.rows.out + o) * count;
-        if (rows.first == rows.last) {
-            std::fill_n(out, count, T(0));
-        } else if (plan.columns.pairs()) {
+        if (plan.columns.pairs()) {
             constexpr int W = cpu::native_lanes<double>;
             const double scale = rows.scale * columns[0].scale;
             for (std::int64_t j = 0; j < count; j += W) {
@@ -91,6 +97,10 @@ void average_pool_backward(Cpu, const T* g, const PoolPlan& plan, T* dx) {
     const auto spread_row = [&](std::int64_t p, std::int64_t o, const auto& rows, const auto* columns, double* shares) {
         const T* from = g + (p * plan.rows.out + o) * count;
         T* plane = dx + p * plan.in_size();
+        if (plan.out_size() == 1 && rows.last - rows.first == plan.rows.in && columns[0].last - columns[0].first == width) {
+            std::fill_n(plane, plan.in_size(), static_cast<T>(static_cast<double>(*from) * (rows.scale * columns[0].scale)));
+            return;
+        }
         if (o == 0) std::fill_n(plane, plan.in_size(), T(0));
         std::fill_n(shares, width, 0.0);
         for (std::int64_t j = 0; j < count; ++j) {
