@@ -29,3 +29,40 @@ def padding(f):
                 {"pads": pads, "mode": mode, "value": value},
             )
     f.add("pad_long", lambda x: F.pad(x, (1, 2, 1, 0), value=7), {"x": torch.tensor([[1, 2], [3, 4]])})
+
+
+def embedding(f):
+    def run(index, weight, **options):
+        return F.embedding(index, weight, **options)
+
+    for shape, options in (
+        ((4,), {}),
+        ((2, 3), {"padding_idx": 1}),
+        ((), {}),
+        ((0, 2), {"padding_idx": -1}),
+        ((3, 4), {"padding_idx": -2, "scale_grad_by_freq": True}),
+        ((2, 1, 5), {"scale_grad_by_freq": True}),
+    ):
+        draw = f.draw("embedding", shape)
+        f.add(
+            "embedding",
+            run,
+            {"index": draw.integers(0, 5, *shape), "weight": draw.normal(5, 3)},
+            options,
+            flags=["nogradcheck"] if options else [],  # what comes back is on purpose no gradient
+        )
+    for norm_type in (2.0, 1.0, 3.0, float("inf")):
+        draw = f.draw("embedding norm", norm_type)
+
+        def cut(index, weight, **options):
+            with torch.no_grad():
+                table = weight.detach().clone()
+                return F.embedding(index, table, **options), table
+
+        f.add(
+            "embedding_max_norm",
+            cut,
+            {"index": torch.tensor([3, 0, 3]), "weight": draw.normal(5, 3)},
+            {"max_norm": 1.25, "norm_type": norm_type},
+            gradient=False,
+        )

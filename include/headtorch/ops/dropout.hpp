@@ -1,0 +1,99 @@
+// headtorch: tensors and autograd for C++20.
+// SPDX-License-Identifier: MIT
+#pragma once
+
+/// Dropout, of single elements and of whole channels.
+
+#include <cmath>
+#include <cstdint>
+#include <mutex>
+#include <utility>
+
+#include "headtorch/autograd/record.hpp"
+#include "headtorch/core/random.hpp"
+#include "headtorch/ops/arithmetic.hpp"
+#include "headtorch/ops/copy.hpp"
+#include "headtorch/ops/reduce.hpp"
+
+namespace headtorch {
+namespace detail {
+
+inline void check_dropout(const char* op, double p) {
+    if (!(p >= 0 && p <= 1)) throw ValueError(message(op, ": the probability must be between 0 and 1, got ", p));
+}
+
+/// `kept` with probability 1 - p, else 0: PyTorch's draws on the CPU, in double and one after the other. (Where its build uses MKL on
+/// processors of Intel's, it draws from MKL instead, and other elements drop.)
+template <class T, class D>
+Tensor<T, D> bernoulli_mask(const Shape& shape, double p, T kept, Generator& generator) {
+    auto mask = empty<T, Cpu>(shape);
+    std::lock_guard lock(generator.mutex());
+    const double keep = 1 - p;
+    for (T *m = mask.data(), *end = m + mask.numel(); m != end; ++m) *m = generator.uniform<double>() < keep ? kept : T(0);
+    return mask.template to<D>();
+}
+
+/// x * factor for a factor that is no variable; shapes broadcast to that of x.
+template <class T, class D>
+Tensor<T, D> scaled_by(const char* op, const Tensor<T, D>& x, const Tensor<T, D>& factor) {
+    auto y = map_new<T>(op, [](const auto& a, const auto& b) { return a * b; }, x, factor);
+    if (!needs_grad(x)) return y;
+    return record(op, std::move(y), input(x, [op, factor](const auto& g) { return scaled_by(op, g, factor); }));
+}
+
+/// [N, C, 1, …]: one draw for each channel.
+inline Shape channel_draws(const char* op, const Shape& shape, int least, int most) {
+    if (shape.rank() < least || shape.rank() > most)
+        throw ShapeError(message(op, ": needs an input of ", least, " to ", most, " dimensions, got ", shape));
+    Shape draws = shape;
+    for (int d = 2; d < shape.rank(); ++d) draws[d] = 1;
+    return draws;
+}
+
+template <class T, class D>
+Tensor<T, D> drop(const char* op, const Tensor<T, D>& x, double p, bool training, const Shape& draws, Generator& generator) {
+    static_assert(Floating<T>, "headtorch: dropout: needs a tensor of float or double: write x.to<float>() first");
+    if (p == 0 || !training || x.numel() == 0) return x;
+    if (p == 1) return scaled_by(op, x, zeros<T, D>({}));
+    return scaled_by(op, x, bernoulli_mask<T, D>(draws, p, static_cast<T>(1 / (1 - p)), generator));
+}
+
+}  // namespace detail
+
+/// In training, each element becomes 0 with probability p, and x / (1 - p) else. Throws ValueError unless 0 <= p <= 1.
+/// Srivastava, Hinton, Krizhevsky, Sutskever and Salakhutdinov, Dropout (2014).
+template <class T, class D>
+Tensor<T, D> dropout(const Tensor<T, D>& x, double p = 0.5, bool training = true, Generator& generator = default_generator()) {
+    detail::check_dropout("dropout", p);
+    return detail::drop("dropout", x, p, training, x.shape(), generator);
+}
+/// Whole channels of [N, C, L], or of [C, L], become 0.
+template <class T, class D>
+Tensor<T, D> dropout1d(const Tensor<T, D>& x, double p = 0.5, bool training = true, Generator& generator = default_generator()) {
+    detail::check_dropout("dropout1d", p);
+    if (x.dim() == 2) return dropout1d(x.unsqueeze(0), p, training, generator).squeeze(0);
+    return detail::drop("dropout1d", x, p, training, detail::channel_draws("dropout1d", x.shape(), 3, 3), generator);
+}
+/// Whole channels of [N, C, H, W], or of [N, C, L], become 0.
+template <class T, class D>
+Tensor<T, D> dropout2d(const Tensor<T, D>& x, double p = 0.5, bool training = true, Generator& generator = default_generator()) {
+    detail::check_dropout("dropout2d", p);
+    return detail::drop("dropout2d", x, p, training, detail::channel_draws("dropout2d", x.shape(), 3, 4), generator);
+}
+
+/// Dropout for networks of SELU: dropped elements become its limit at minus infinity, and all are scaled and shifted so that mean 0 and
+/// variance 1 stay. Klambauer, Unterthiner, Mayr and Hochreiter, Self-Normalizing Neural Networks (2017).
+template <class T, class D>
+Tensor<T, D> alpha_dropout(const Tensor<T, D>& x, double p = 0.5, bool training = false, Generator& generator = default_generator()) {
+    static_assert(Floating<T>, "headtorch: alpha_dropout: needs a tensor of float or double: write x.to<float>() first");
+    detail::check_dropout("alpha_dropout", p);
+    if (p == 0 || !training || x.numel() == 0) return x;
+    if (p == 1) return detail::scaled_by("alpha_dropout", x, zeros<T, D>({}));
+    constexpr double alpha = 1.7580993408473766;  // minus that limit
+    const double scale = 1 / std::sqrt((alpha * alpha * p + 1) * (1 - p));
+    const auto kept = detail::bernoulli_mask<T, D>(x.shape(), p, T(1), generator);
+    const auto shift = (kept - 1) * (alpha * scale) + alpha * scale * p;
+    return detail::scaled_by("alpha_dropout", x, kept * scale) + shift;
+}
+
+}  // namespace headtorch
