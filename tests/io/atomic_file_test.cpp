@@ -112,7 +112,7 @@ TEST_CASE("what a killed program left behind is used and gone", "[io]") {
 TEST_CASE("when a file may not grow, the old one stays whole", "[io]") {
     const TemporaryFolder folder;
     const std::string path = folder.write("file", "old");
-    const std::size_t size = GENERATE(5'000, 70'000, 1'000'000);  // found at the end, or while writing
+    const auto size = static_cast<std::size_t>(GENERATE(5'000, 70'000, 1'000'000));  // found at the end, or while writing
     std::string text;
     {
         const FileSizeLimit limit(4096);

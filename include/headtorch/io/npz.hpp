@@ -38,8 +38,8 @@ inline void save_npz(const std::string& path, const nn::StateDict& dict, ZipOpti
     ZipWriter zip("save_npz", path, options);
     for (const auto& [name, tensor] : dict) {
         const auto impl = detail::contiguous_on_host("save_npz", name, tensor);
-        detail::write_elements(*impl, [&](const void* data, std::size_t bytes) {
-            zip.add(name + ".npy", {detail::npy_header(*impl), std::string_view(static_cast<const char*>(data), bytes)});
+        detail::write_elements(*impl, [&, file = name + ".npy"](const void* data, std::size_t bytes) {
+            zip.add(file, {detail::npy_header(*impl), std::string_view(static_cast<const char*>(data), bytes)});
         });
     }
     zip.commit();

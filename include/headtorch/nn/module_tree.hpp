@@ -130,10 +130,18 @@ inline void append_list(std::string& text, std::string_view title, const std::ve
     for (std::size_t i = 0; i < items.size(); ++i) text.append(i ? ", " : "").append(items[i]);
 }
 
-inline LoadResult load_state(ModuleRef root, const StateDict& dict, bool strict) {
+/// What loading a state would write: values from the dictionary into tensors of the module.
+struct StateWrites {
     LoadResult result;
+    std::vector<std::pair<AnyTensorHandle, AnyTensorHandle>> writes;  // to, from
+};
+
+/// Throws ValueError when the state does not fit; changes nothing.
+inline StateWrites match_state(ModuleRef root, const StateDict& dict, bool strict) {
+    StateWrites matched;
+    LoadResult& result = matched.result;
+    auto& writes = matched.writes;
     std::vector<std::string> mismatched;
-    std::vector<std::pair<AnyTensorHandle, AnyTensorHandle>> writes;
     std::vector<std::string> names;
     walk_state(root, [&](const std::string& name, TensorKind, const AnyTensorHandle& to) {
         names.push_back(name);
@@ -156,8 +164,13 @@ inline LoadResult load_state(ModuleRef root, const StateDict& dict, bool strict)
         append_list(text, "wrong shape or type", mismatched);
         throw ValueError(std::move(text));
     }
-    for (const auto& [to, from] : writes) to.type()->write(to.impl(), from.impl());
-    return result;
+    return matched;
+}
+
+inline LoadResult load_state(ModuleRef root, const StateDict& dict, bool strict) {
+    StateWrites matched = match_state(root, dict, strict);
+    for (const auto& [to, from] : matched.writes) to.type()->write(to.impl(), from.impl());
+    return std::move(matched.result);
 }
 
 /// Whether the module, or else the first one below it that behaves differently in training, is in training.
