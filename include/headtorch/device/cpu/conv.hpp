@@ -10,6 +10,7 @@
 
 #include "headtorch/device/cpu/conv_correlate.hpp"
 #include "headtorch/device/cpu/conv_weight.hpp"
+#include "headtorch/device/cpu/conv_winograd_weight.hpp"
 #include "headtorch/device/device.hpp"
 #include "headtorch/device/reduction.hpp"
 
@@ -34,7 +35,8 @@ void conv_forward(Cpu, const ConvGeometry& g, const T* x, const T* weight, const
                                         .kernel = {a[0].kernel, a[1].kernel, a[2].kernel},
                                         .bias = bias,
                                         .target = y,
-                                        .target_axes = {a[0].out, a[1].out, a[2].out}};
+                                        .target_axes = {a[0].out, a[1].out, a[2].out},
+                                        .winograd = suits_winograd<T>(g)};
     correlate<T>(problem, {1, 1, 1}, [&](int d, std::int64_t) { return forward_taps(a[d]); });
 }
 
@@ -57,7 +59,8 @@ void conv_input_gradient(Cpu, const ConvGeometry& g, const T* dy, const T* weigh
                                         .kernel = {a[0].kernel, a[1].kernel, a[2].kernel},
                                         .bias = bias,
                                         .target = dx,
-                                        .target_axes = {a[0].in, a[1].in, a[2].in}};
+                                        .target_axes = {a[0].in, a[1].in, a[2].in},
+                                        .winograd = suits_winograd<T>(g)};
     correlate<T>(problem, {a[0].stride, a[1].stride, a[2].stride},
                  [&](int d, std::int64_t residue) { return backward_taps(a[d], residue); });
 }
@@ -69,6 +72,7 @@ void conv_weight_gradient(Cpu, const ConvGeometry& g, const T* x, const T* dy, T
     const std::int64_t count = g.out_channels * g.group_inputs() * g.taps();
     if (count == 0) return;
     if (g.batch * g.out_size() == 0) return std::fill_n(dw, count, T{}), void();
+    if (suits_winograd<T>(g)) return WinogradWeightGradient<T>(g, x, dy, dw).run();
     const SourceShape shape{{forward_source(g.axes[0]), forward_source(g.axes[1]), forward_source(g.axes[2])}};
     for (std::int64_t group = 0; group < g.groups; ++group) weight_gradient_group(g, shape, x, dy, group, dw);
 }

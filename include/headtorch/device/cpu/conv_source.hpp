@@ -78,7 +78,7 @@ inline TapAxis backward_taps(const ConvAxis& a, std::int64_t residue) {
     return axis;
 }
 
-/// The images of one chunk, prepared.
+/// A prepared source: per channel its axes, row-major.
 struct SourceShape {
     SourceAxis axes[3];
 
@@ -116,5 +116,35 @@ HEADTORCH_NOINLINE void SourceShape::copy(const T* from, T* to) const {
         }
     }
 }
+
+/// The targets that have the same taps, and what they sum over.
+struct TapGrid {
+    TapAxis axes[3];
+
+    std::int64_t positions() const { return axes[0].count * axes[1].count * axes[2].count; }
+    std::int64_t taps() const { return axes[0].taps * axes[1].taps * axes[2].taps; }
+    /// Are the targets all positions of a tensor of these sizes?
+    bool covers(const std::int64_t (&sizes)[3]) const {
+        for (int d = 0; d < 3; ++d)
+            if (axes[d].step != 1 || axes[d].count != sizes[d]) return false;
+        return true;
+    }
+    /// For k = (channel, taps): where a target finds it in the source, and which element of the weight belongs to it.
+    void list(std::int64_t channels, const SourceShape& shape, const std::int64_t (&kernel)[3], std::int64_t channel_stride,
+              std::int64_t* offset, std::int64_t* weight_index) const {
+        for (std::int64_t c = 0; c < channels; ++c)
+            for (std::int64_t z = 0; z < axes[0].taps; ++z)
+                for (std::int64_t y = 0; y < axes[1].taps; ++y)
+                    for (std::int64_t x = 0; x < axes[2].taps; ++x) {
+                        *offset++ = c * shape.channel_size() + axes[0].offset(z) * shape.stride(0) + axes[1].offset(y) * shape.stride(1) +
+                                    axes[2].offset(x);
+                        *weight_index++ = c * channel_stride + (axes[0].kernel_index(z) * kernel[1] + axes[1].kernel_index(y)) * kernel[2] +
+                                          axes[2].kernel_index(x);
+                    }
+    }
+};
+
+/// Elements behind a source that may be read: more than a vector, as few as a cache line's.
+inline constexpr std::int64_t source_slack = 64;
 
 }  // namespace headtorch::cpu::detail

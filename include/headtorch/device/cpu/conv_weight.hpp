@@ -23,9 +23,7 @@ inline constexpr std::int64_t position_block = 256;  // of g, 32 channels wide, 
 template <class T, int vectors, int... r>
 HEADTORCH_ALWAYS_INLINE void tap_rows(const PositionRun* runs, std::int64_t n, const T* source, const std::int64_t* offset, const T* g,
                                       T* sums, std::int64_t step, std::integer_sequence<int, r...> each) {
-    Vector<T> sum[sizeof...(r)][vectors];
-    for (int i = 0; i < static_cast<int>(sizeof...(r)); ++i)
-        for (int v = 0; v < vectors; ++v) load(sum[i][v], sums + i * step + v * lanes<T>);
+    Vector<T> sum[sizeof...(r)][vectors] = {};
     for (; n > 0; --n, ++runs) {
         const T* const x[] = {source + offset[r] + runs->from...};
         const T* b = g + runs->at * vectors * lanes<T>;
@@ -40,7 +38,7 @@ HEADTORCH_ALWAYS_INLINE void tap_rows(const PositionRun* runs, std::int64_t n, c
             }
         }
     }
-    (store_row<T>(sum[r], sums + r * step, false, std::make_integer_sequence<int, vectors>{}), ...);
+    (store_row<T>(sum[r], sums + r * step, true, std::make_integer_sequence<int, vectors>{}), ...);
     static_cast<void>(each);
 }
 
