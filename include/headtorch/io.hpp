@@ -9,6 +9,7 @@
 #include "headtorch/data/csv.hpp"
 #include "headtorch/data/image_folder.hpp"
 #include "headtorch/data/mnist.hpp"
+#include "headtorch/io/checkpoint.hpp"
 #include "headtorch/io/csv.hpp"
 #include "headtorch/io/gzip.hpp"
 #include "headtorch/io/idx.hpp"

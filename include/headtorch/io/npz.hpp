@@ -34,7 +34,6 @@ inline nn::StateDict load_npz(const std::string& path, const LoadOptions& option
 /// Writes a .npz file, atomically.
 inline void save_npz(const std::string& path, const nn::StateDict& dict, ZipOptions options = {}) {
     detail::check_unique("save_npz", dict);
-    for (const auto& [name, tensor] : dict) detail::contiguous_on_host("save_npz", name, tensor);  // nothing is written if one cannot be
     ZipWriter zip("save_npz", path, options);
     for (const auto& [name, tensor] : dict) {
         const auto impl = detail::contiguous_on_host("save_npz", name, tensor);
