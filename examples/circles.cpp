@@ -91,7 +91,7 @@ int main(int argc, char** argv) {
     std::string variant = "both";
     const examples::Options options =
         examples::parse(argc, argv, "circles", "A circle within a circle: an update by hand, and a loss of logits.", {.seed = 1},
-                        {{"--variant", "Which of the two to train", {"hand", "logits", "both"}, &variant}});
+                        {.choices = {{"--variant", "Which of the two to train", {"hand", "logits", "both"}, &variant}}});
 
     examples::Result result;
     if (variant != "logits") by_hand(options, result);

@@ -101,9 +101,9 @@ void run(auto& net, auto& optimizer, const data::FashionMNIST& train, const data
 
 int main(int argc, char** argv) {
     std::string kind = "mlp";
-    examples::Options options =
-        examples::parse(argc, argv, "fashion_mnist", "Pictures of clothes sorted into ten classes.", {},
-                        {{"--net", "The network: fully connected (10 epochs unless told) or with convolutions (5)", {"mlp", "cnn"}, &kind}});
+    examples::Options options = examples::parse(
+        argc, argv, "fashion_mnist", "Pictures of clothes sorted into ten classes.", {},
+        {.choices = {{"--net", "Fully connected (10 epochs unless told) or with convolutions (5)", {"mlp", "cnn"}, &kind}}});
     if (options.epochs == 0) options.epochs = kind == "cnn" ? 5 : 10;
     const std::string directory = examples::data_directory(options, "fashion-mnist", "train-images-idx3-ubyte",
                                                            "install Debian's dataset-fashion-mnist, or give --data DIR with the files of "

@@ -69,7 +69,7 @@ void fail(const Options& options, const std::string& text) {
 }
 
 Options parse(int argc, const char* const* argv, const std::string& name, const std::string& description, Options defaults,
-              const std::vector<Choice>& choices, const std::vector<Flag>& flags) {
+              const Extras& extras) {
     Options options = std::move(defaults);
     options.name = name;
     program_name = name;
@@ -91,9 +91,13 @@ Options parse(int argc, const char* const* argv, const std::string& name, const 
     app.add_option("--out", out, "Directory for the pictures; made if need be")->type_name("DIR")->capture_default_str();
     app.add_option("--data", data, "Directory of the data set, for examples that read one")->type_name("DIR");
     app.add_flag("--no-plots", no_plots, "Draw no pictures");
-    for (const Choice& choice : choices)
+    for (const Choice& choice : extras.choices)
         app.add_option(choice.flag, *choice.value, choice.help + ": " + listed(choice.values))->type_name("NAME")->capture_default_str();
-    for (const Flag& flag : flags) app.add_flag(flag.flag, *flag.value, flag.help);
+    for (const Switch& one : extras.switches) app.add_flag(one.flag, *one.value, one.help);
+    std::vector<std::string> numbers;
+    for (const Number& one : extras.numbers) numbers.push_back(std::to_string(*one.value));
+    for (std::size_t i = 0; i < numbers.size(); ++i)
+        app.add_option(extras.numbers[i].flag, numbers[i], extras.numbers[i].help)->type_name("N")->capture_default_str();
     try {
         app.parse(argc, argv);
     } catch (const CLI::CallForHelp&) {
@@ -106,7 +110,12 @@ Options parse(int argc, const char* const* argv, const std::string& name, const 
     options.seed = number(options, "--seed", seed, 0, std::numeric_limits<std::uint64_t>::max());
     if (app.count("--epochs") > 0) options.epochs = static_cast<std::int64_t>(number(options, "--epochs", epochs, 1, 1'000'000'000));
     options.threads = static_cast<int>(number(options, "--threads", threads, 0, 1024));
-    for (const auto& [flag, help, values, value] : choices)
+    for (std::size_t i = 0; i < numbers.size(); ++i) {
+        const auto& [flag, help, least, most, value] = extras.numbers[i];
+        *value = static_cast<std::int64_t>(
+            number(options, flag, numbers[i], static_cast<std::uint64_t>(least), static_cast<std::uint64_t>(most)));
+    }
+    for (const auto& [flag, help, values, value] : extras.choices)
         if (std::find(values.begin(), values.end(), *value) == values.end())
             fail(options, flag + " takes " + listed(values) + ", not '" + *value + "'");
     options.plots = !no_plots;

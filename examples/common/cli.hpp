@@ -32,24 +32,35 @@ struct Options {
 };
 
 /// An option of one example alone, with the values that it may have: `{"--variant", "What to train", {"small", "large"}, &variant}`.
-/// `value` holds the default, and then what the command line says.
+/// `value` holds the default, and then what the command line says; so it does in the others.
 struct Choice {
     std::string flag, help;
     std::vector<std::string> values;
     std::string* value;
 };
-
-/// A switch of one example alone: `{"--synthetic", "Train on drawn shapes", &synthetic}`.
-struct Flag {
+/// A switch: `{"--synthetic", "Train on drawn shapes", &synthetic}`.
+struct Switch {
     std::string flag, help;
     bool* value;
 };
+/// A whole number from `least` to `most`: `{"--images", "How many to draw", 1, 1000, &images}`.
+struct Number {
+    std::string flag, help;
+    std::int64_t least, most;
+    std::int64_t* value;
+};
+/// What an example takes beyond what all take.
+struct Extras {
+    std::vector<Choice> choices{};
+    std::vector<Switch> switches{};
+    std::vector<Number> numbers{};
+};
 
-/// Reads `--help --seed --epochs --threads --out DIR --data DIR --no-plots`, the choices and the flags, makes the output directory, then
-/// seeds headtorch's default generator and sets its number of threads. A wrong value ends the program with one line on the error stream and exit code 2. An
+/// Reads `--help --seed --epochs --threads --out DIR --data DIR --no-plots` and the extras, makes the output directory, then seeds headtorch's
+/// default generator and sets its number of threads. A wrong value ends the program with one line on the error stream and exit code 2. An
 /// exception that nobody catches later on ends it with its message as one line, and exit code 1.
 Options parse(int argc, const char* const* argv, const std::string& name, const std::string& description, Options defaults = {},
-              const std::vector<Choice>& choices = {}, const std::vector<Flag>& flags = {});
+              const Extras& extras = {});
 
 /// Ends the program with `name: text` on the error stream and exit code 2.
 [[noreturn]] void fail(const Options& options, const std::string& text);

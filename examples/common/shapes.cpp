@@ -16,16 +16,26 @@ namespace {
 double depth(int shape, double u, double v) {
     const double a = std::abs(u), b = std::abs(v), r = std::hypot(u, v), box = std::max(a, b);
     switch (shape) {
-        case 0: return 1 - r;
-        case 1: return std::min(1 - r, r - 0.55);
-        case 2: return 0.85 - box;
-        case 3: return std::min(0.9 - box, box - 0.5);
-        case 4: return std::min(0.6 - v, (1 + v) * 0.5 - a * 0.9);
-        case 5: return std::min(1 - box, 0.32 - std::min(a, b));
-        case 6: return (1 - a - b) * 0.7071;
-        case 7: return std::min(1 - r, 0.28 - std::abs(a - b) * 0.7071);
-        case 8: return std::min(0.95 - box, 0.16 - std::abs(std::remainder(v, 0.64)));
-        default: return std::min(0.95 - box, std::sin(4.7 * u) * std::sin(4.7 * v) * 0.3);
+        case 0:
+            return 1 - r;
+        case 1:
+            return std::min(1 - r, r - 0.55);
+        case 2:
+            return 0.85 - box;
+        case 3:
+            return std::min(0.9 - box, box - 0.5);
+        case 4:
+            return std::min(0.6 - v, (1 + v) * 0.5 - a * 0.9);
+        case 5:
+            return std::min(1 - box, 0.32 - std::min(a, b));
+        case 6:
+            return (1 - a - b) * 0.7071;
+        case 7:
+            return std::min(1 - r, 0.28 - std::abs(a - b) * 0.7071);
+        case 8:
+            return std::min(0.95 - box, 0.16 - std::abs(std::remainder(v, 0.64)));
+        default:
+            return std::min(0.95 - box, std::sin(4.7 * u) * std::sin(4.7 * v) * 0.3);
     }
 }
 
@@ -45,7 +55,9 @@ void draw_shape(const headtorch::Tensor<std::uint8_t>& image, int shape, double 
                 const Colour& colour) {
     const std::int64_t height = image.size(1), width = image.size(2);
     const double cosine = std::cos(angle) / radius, sine = std::sin(angle) / radius, reach = 1.5 * radius;
-    const auto clipped = [](double value, std::int64_t size) { return std::clamp(static_cast<std::int64_t>(value), std::int64_t{0}, size); };
+    const auto clipped = [](double value, std::int64_t size) {
+        return std::clamp(static_cast<std::int64_t>(value), std::int64_t{0}, size);
+    };
     for (std::int64_t row = clipped(y - reach, height); row < clipped(y + reach + 1, height); ++row)
         for (std::int64_t column = clipped(x - reach, width); column < clipped(x + reach + 1, width); ++column) {
             const double dx = static_cast<double>(column) - x, dy = static_cast<double>(row) - y;

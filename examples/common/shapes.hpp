@@ -19,7 +19,8 @@ inline constexpr std::array<std::string_view, 10> shape_names = {"disc", "ring",
 using Colour = std::array<double, 3>;
 
 /// Draws shape number `shape` into image [3, height, width]: centre and radius in pixels, turned by `angle` (radians). Edges are smooth.
-void draw_shape(const headtorch::Tensor<std::uint8_t>& image, int shape, double x, double y, double radius, double angle, const Colour& colour);
+void draw_shape(const headtorch::Tensor<std::uint8_t>& image, int shape, double x, double y, double radius, double angle,
+                const Colour& colour);
 
 /// `count` images [count, 3, size, size] of one shape each, labels [count]: bright ones of random places, sizes and turns on a dark, noisy ground.
 struct Shapes {

@@ -52,7 +52,8 @@ TEST_CASE("a layer in one op is its cells, step by step, gradients too", "[ops]"
         for (const bool reverse : {false, true}) {
             INFO(static_cast<int>(kind) << " " << reverse);
             const Layer l(kind, 7, 5, 9, 19);
-            const auto whole = rnn_layer(kind, reverse, l.x, l.h, l.c, l.w), steps = detail::rnn_layer_by_steps(kind, reverse, l.x, l.h, l.c, l.w);
+            const auto whole = rnn_layer(kind, reverse, l.x, l.h, l.c, l.w),
+                       steps = detail::rnn_layer_by_steps(kind, reverse, l.x, l.h, l.c, l.w);
             CHECK(allclose(whole, steps, 1e-5, 1e-6));
             const auto seed = empty(whole.shape()).uniform_(-1, 1);
             const auto a = grad(whole, l.all(), seed), b = grad(steps, l.all(), seed);

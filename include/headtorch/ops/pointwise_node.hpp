@@ -33,8 +33,7 @@ HEADTORCH_NOINLINE void run_kernel(MapKernel kernel, const void* formula, std::s
     }
     if (alike) return map(D{}, call, out.numel);
     std::array<Strides, 8> strides;
-    for (std::size_t k = 0; k < operands.size(); ++k)
-        strides[k] = broadcast_strides(operands[k]->shape, operands[k]->strides, out.shape);
+    for (std::size_t k = 0; k < operands.size(); ++k) strides[k] = broadcast_strides(operands[k]->shape, operands[k]->strides, out.shape);
     map_strided(D{}, call, out.shape, std::span<const Strides>(strides.data(), operands.size()));
 }
 
@@ -93,7 +92,8 @@ public:
     template <class Op>
     void keep_formula(const Op& op) {
         if constexpr (std::is_empty_v<Op>) {
-        } else if constexpr (std::is_trivially_copyable_v<Op> && sizeof(Op) <= sizeof formula_ && alignof(Op) <= alignof(std::max_align_t)) {
+        } else if constexpr (std::is_trivially_copyable_v<Op> && sizeof(Op) <= sizeof formula_ &&
+                             alignof(Op) <= alignof(std::max_align_t)) {
             ::new (static_cast<void*>(formula_)) Op(op);
         } else {
             boxed_ = new Op(op);
@@ -139,7 +139,8 @@ private:
             run_kernel<D>(slope.kernel, formula, std::span(operands.data(), kept_count_ + 2));
             return gradient;
         }
-        return Tensor<T, D>(run_kernel_new<D>(this->name(), dtype_of<T>, slope.kernel, formula, std::span(operands.data(), kept_count_ + 2)));
+        return Tensor<T, D>(
+            run_kernel_new<D>(this->name(), dtype_of<T>, slope.kernel, formula, std::span(operands.data(), kept_count_ + 2)));
     }
 
     HEADTORCH_COLD Tensor<T, D> recorded_gradient_by(const SlopeRule<T, D>& slope, const void* formula, const Tensor<T, D>& gradient) {

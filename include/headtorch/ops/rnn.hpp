@@ -35,8 +35,8 @@ template <class T, class D>
 void check_rnn(const char* op, RnnKind kind, const Shape& x, const Tensor<T, D>& h, const RnnWeights<T, D>& w) {
     const std::int64_t gates = weight_gates(kind);
     if (w.w_ih.dim() != 2 || w.w_hh.dim() != 2 || w.w_hh.size(0) != gates * w.w_hh.size(1) || w.w_ih.size(0) != w.w_hh.size(0))
-        throw ShapeError(message(op, ": weights of ", gates, " gates are [", gates, " H, I] and [", gates, " H, H], got ", w.w_ih.shape(), " and ",
-                                 w.w_hh.shape()));
+        throw ShapeError(message(op, ": weights of ", gates, " gates are [", gates, " H, I] and [", gates, " H, H], got ", w.w_ih.shape(),
+                                 " and ", w.w_hh.shape()));
     for (const Tensor<T, D>* bias : {&w.b_ih, &w.b_hh})
         if (bias->defined() && !(bias->shape() == Shape{w.w_hh.size(0)}))
             throw ShapeError(message(op, ": a bias has ", w.w_hh.size(0), " elements, got ", bias->shape()));
@@ -55,14 +55,17 @@ std::pair<Tensor<T, D>, Tensor<T, D>> rnn_cell(RnnKind kind, const Tensor<T, D>&
     const std::int64_t H = h.size(1);
     const auto part = [H](const Tensor<T, D>& gates, std::int64_t k) { return gates.narrow(1, k * H, H); };
     switch (kind) {
-        case RnnKind::tanh: return {tanh(gi + gh), {}};
-        case RnnKind::relu: return {relu(gi + gh), {}};
+        case RnnKind::tanh:
+            return {tanh(gi + gh), {}};
+        case RnnKind::relu:
+            return {relu(gi + gh), {}};
         case RnnKind::lstm: {
             const Tensor<T, D> gates = gi + gh;
             const Tensor<T, D> next = sigmoid(part(gates, 1)) * c + sigmoid(part(gates, 0)) * tanh(part(gates, 2));
             return {sigmoid(part(gates, 3)) * tanh(next), next};
         }
-        case RnnKind::gru: break;
+        case RnnKind::gru:
+            break;
     }
     const Tensor<T, D> r = sigmoid(part(gi, 0) + part(gh, 0)), z = sigmoid(part(gi, 1) + part(gh, 1));
     const Tensor<T, D> n = tanh(part(gi, 2) + r * part(gh, 2));
@@ -92,9 +95,13 @@ void add_product(const Tensor<T, D>& a, As as_a, const Tensor<T, D>& b, As as_b,
 
 /// Off the tape and contiguous; undefined stays undefined.
 template <class T, class D>
-Tensor<T, D> plain(const Tensor<T, D>& x) { return x.defined() ? detached_contiguous(x) : x; }
+Tensor<T, D> plain(const Tensor<T, D>& x) {
+    return x.defined() ? detached_contiguous(x) : x;
+}
 template <class T, class D>
-RnnWeights<T, D> plain(const RnnWeights<T, D>& w) { return {plain(w.w_ih), plain(w.w_hh), plain(w.b_ih), plain(w.b_hh)}; }
+RnnWeights<T, D> plain(const RnnWeights<T, D>& w) {
+    return {plain(w.w_ih), plain(w.w_hh), plain(w.b_ih), plain(w.b_hh)};
+}
 
 /// What the steps of a layer leave for the way back: gates [T, N, kept_gates H] and, for lstm, c after each step [T, N, H].
 template <class T, class D>
@@ -113,8 +120,7 @@ Tensor<T, D> rnn_forward(RnnKind kind, bool reverse, const Tensor<T, D>& x, cons
     if (lstm) trace.cells = empty<T, D>({steps, batch, H});
     const Tensor<T, D> all_gates = trace.gates.reshape({steps * batch, kept}).narrow(1, 0, width);
     // the input's part of all steps in one product; the biases join it, but for the recurrent ones of gru, which r multiplies
-    if (w.b_ih.defined())
-        run_map(Identity{}, all_gates, gru ? w.b_ih : w.b_ih + w.b_hh);
+    if (w.b_ih.defined()) run_map(Identity{}, all_gates, gru ? w.b_ih : w.b_ih + w.b_hh);
     product_into(D{}, x.reshape({steps * batch, x.size(2)}), As::is, w.w_ih, As::transposed, all_gates,
                  w.b_ih.defined() ? cpu::Accumulate::yes : cpu::Accumulate::no);
     const Tensor<T, D> recurrent = gru ? empty<T, D>({batch, width}) : Tensor<T, D>();
@@ -124,8 +130,7 @@ Tensor<T, D> rnn_forward(RnnKind kind, bool reverse, const Tensor<T, D>& x, cons
         const Tensor<T, D> gates = trace.gates[t], next = out[t];
         if (gru) {
             if (w.b_hh.defined()) run_map(Identity{}, recurrent, w.b_hh);
-            product_into(D{}, h, As::is, w.w_hh, As::transposed, recurrent,
-                         w.b_hh.defined() ? cpu::Accumulate::yes : cpu::Accumulate::no);
+            product_into(D{}, h, As::is, w.w_hh, As::transposed, recurrent, w.b_hh.defined() ? cpu::Accumulate::yes : cpu::Accumulate::no);
         } else {
             add_product(h, As::is, w.w_hh, As::transposed, gates);
         }
@@ -156,8 +161,8 @@ std::vector<Tensor<T, D>> rnn_backward(RnnKind kind, bool reverse, const Tensor<
         const Tensor<T, D> h_before = k == 0 ? h0 : out[before], c_before = !lstm ? Tensor<T, D>() : k == 0 ? c0 : trace.cells[before];
         const Tensor<T, D> cell = lstm ? trace.cells[t] : Tensor<T, D>();
         rnn_step_back(D{}, RnnStepBack<T>{kind, batch, H, kept, trace.gates[t].data(), h_before.data(), lstm ? c_before.data() : nullptr,
-                                          out[t].data(), lstm ? cell.data() : nullptr, g[t].data(), dh.data(),
-                                          lstm ? dc.data() : nullptr, dgates[t].data(), gru ? drecurrent[t].data() : nullptr});
+                                          out[t].data(), lstm ? cell.data() : nullptr, g[t].data(), dh.data(), lstm ? dc.data() : nullptr,
+                                          dgates[t].data(), gru ? drecurrent[t].data() : nullptr});
         product_into(D{}, drecurrent[t], As::is, w.w_hh, As::is, dh, gru ? cpu::Accumulate::yes : cpu::Accumulate::no);
     }
     const std::int64_t rows = steps * batch;
@@ -199,28 +204,27 @@ Tensor<T, D> rnn_layer(RnnKind kind, bool reverse, const Tensor<T, D>& x, const 
     }
     if (!needs_grad(x, h0, c0, w.w_ih, w.w_hh, w.b_ih, w.b_hh)) return y;
     auto kept = saved_output(y);
-    return record(
-        "rnn_layer", std::move(y), inputs(x, h0, c0, w.w_ih, w.w_hh, w.b_ih, w.b_hh),
-        [=, trace = std::move(trace), kept = std::move(kept), x = saved(x), h0 = saved(h0), c0 = saved(c0), w_ih = saved(w.w_ih),
-         w_hh = saved(w.w_hh), b_ih = saved(w.b_ih), b_hh = saved(w.b_hh)](const Tensor<T, D>& g, const auto& wants) {
-            const RnnWeights<T, D> weights{w_ih(), w_hh(), b_ih(), b_hh()};
-            std::vector<Tensor<T, D>> d;
-            if (GradMode::enabled()) {  // once more, step by step, to be differentiated again
-                const Tensor<T, D> given[] = {x(), h0(), c0(), weights.w_ih, weights.w_hh, weights.b_ih, weights.b_hh};
-                std::vector<Tensor<T, D>> wanted;
-                for (std::size_t i = 0; i < 7; ++i)
-                    if (wants(i)) wanted.push_back(given[i]);
-                const auto found = grad(detail::rnn_layer_by_steps(kind, reverse, x(), h0(), c0(), weights), wanted, g,
-                                        {.create_graph = true});
-                d.resize(7);
-                for (std::size_t i = 0, k = 0; i < 7; ++i)
-                    if (wants(i)) d[i] = found[k++];
-            } else {
-                d = detail::rnn_backward(kind, reverse, detail::plain(x()), detail::plain(h0()), detail::plain(c0()), detail::plain(weights),
-                                         trace, kept(), detail::detached_contiguous(g));
-            }
-            return std::tuple(d[0], d[1], d[2], d[3], d[4], d[5], d[6]);
-        });
+    return record("rnn_layer", std::move(y), inputs(x, h0, c0, w.w_ih, w.w_hh, w.b_ih, w.b_hh),
+                  [=, trace = std::move(trace), kept = std::move(kept), x = saved(x), h0 = saved(h0), c0 = saved(c0), w_ih = saved(w.w_ih),
+                   w_hh = saved(w.w_hh), b_ih = saved(w.b_ih), b_hh = saved(w.b_hh)](const Tensor<T, D>& g, const auto& wants) {
+                      const RnnWeights<T, D> weights{w_ih(), w_hh(), b_ih(), b_hh()};
+                      std::vector<Tensor<T, D>> d;
+                      if (GradMode::enabled()) {  // once more, step by step, to be differentiated again
+                          const Tensor<T, D> given[] = {x(), h0(), c0(), weights.w_ih, weights.w_hh, weights.b_ih, weights.b_hh};
+                          std::vector<Tensor<T, D>> wanted;
+                          for (std::size_t i = 0; i < 7; ++i)
+                              if (wants(i)) wanted.push_back(given[i]);
+                          const auto found =
+                              grad(detail::rnn_layer_by_steps(kind, reverse, x(), h0(), c0(), weights), wanted, g, {.create_graph = true});
+                          d.resize(7);
+                          for (std::size_t i = 0, k = 0; i < 7; ++i)
+                              if (wants(i)) d[i] = found[k++];
+                      } else {
+                          d = detail::rnn_backward(kind, reverse, detail::plain(x()), detail::plain(h0()), detail::plain(c0()),
+                                                   detail::plain(weights), trace, kept(), detail::detached_contiguous(g));
+                      }
+                      return std::tuple(d[0], d[1], d[2], d[3], d[4], d[5], d[6]);
+                  });
 }
 
 /// One step of an RNN: x [N, I] and h [N, H] give the new h.

@@ -269,6 +269,14 @@ template <class M, int W>
 HEADTORCH_ALWAYS_INLINE Mask<M, W> where(const Mask<M, W>& m, const Mask<M, W>& a, const Mask<M, W>& b) {
     return (m & a) | (~m & b);
 }
+template <class M, int W>
+HEADTORCH_ALWAYS_INLINE Mask<M, W> where(const Mask<M, W>& m, const Mask<M, W>& a, std::same_as<bool> auto b) {
+    return where(m, a, Mask<M, W>(b));
+}
+template <class M, int W>
+HEADTORCH_ALWAYS_INLINE Mask<M, W> where(const Mask<M, W>& m, std::same_as<bool> auto a, const Mask<M, W>& b) {
+    return where(m, Mask<M, W>(a), b);
+}
 
 template <class T, int W>
 HEADTORCH_ALWAYS_INLINE bool any(const Mask<T, W>& m) {

@@ -22,7 +22,8 @@ HEADTORCH_ALWAYS_INLINE void for_packets(std::int64_t n, const Body& body) {
     using P = Packet<T, native_lanes<T>>;
     std::int64_t j = 0;
     for (; j + P::lanes <= n; j += P::lanes)
-        body(j, [](const T* from) { return P::load(from); }, [](const P& value, T* to) { value.store(to); });
+        body(
+            j, [](const T* from) { return P::load(from); }, [](const P& value, T* to) { value.store(to); });
     if (const int rest = static_cast<int>(n - j); rest > 0)
         body(
             j, [rest](const T* from) { return P::load_partial(from, rest); },
@@ -111,9 +112,8 @@ HEADTORCH_NOINLINE void rnn_step_back(Cpu, const RnnStepBack<T>& s) {
                 });
                 break;
             case RnnKind::relu:
-                detail::for_packets<T>(H, [&](std::int64_t j, auto load, auto store) {
-                    store(where(load(h + j) > 0, total(j, load), 0), dg + j);
-                });
+                detail::for_packets<T>(
+                    H, [&](std::int64_t j, auto load, auto store) { store(where(load(h + j) > 0, total(j, load), 0), dg + j); });
                 break;
             case RnnKind::lstm:
                 detail::for_packets<T>(H, [&](std::int64_t j, auto load, auto store) {

@@ -1,0 +1,140 @@
+// headtorch: tensors and autograd for C++20.
+// SPDX-License-Identifier: MIT
+
+// Forty yes-or-no questions about a face, answered by one network.
+
+#include <algorithm>
+#include <cstdio>
+#include <headtorch/headtorch.hpp>
+#include <headtorch/io.hpp>
+#include <headtorch/viz.hpp>
+#include <numeric>
+#include <string>
+#include <vector>
+
+#include "examples/common/cli.hpp"
+using namespace headtorch;
+
+struct MultiClassifier : nn::Module<MultiClassifier> {
+    nn::Sequential<> conv1{nn::Conv2d<>(3, 64, 3), nn::MaxPool2d<>(2), nn::ReLU()};
+    nn::Sequential<> conv2{nn::Conv2d<>(64, 128, 3), nn::MaxPool2d<>(2), nn::ReLU()};
+    nn::Sequential<> conv3{nn::Conv2d<>(128, 256, 3), nn::MaxPool2d<>(2), nn::ReLU()};
+    nn::Sequential<> conv4{nn::Conv2d<>(256, 512, 3), nn::MaxPool2d<>(2), nn::ReLU(), nn::Dropout(0.2)};
+    nn::Linear<> linear1, linear2{1024, 256}, linear3{256, 40};
+
+    // Images of size x size pixels; four blocks leave 14 x 14 of 256, and 2 x 2 of 64.
+    explicit MultiClassifier(std::int64_t size) : linear1(512 * left_of(size) * left_of(size), 1024) {}
+
+    Tensor<> forward(Tensor<> x) {
+        x = conv4(conv3(conv2(conv1(x)))).flatten(1);
+        x = relu(linear1(x));
+        x = relu(linear2(x));
+        return sigmoid(linear3(x));
+    }
+    auto fields() {
+        return nn::fields("conv1", conv1, "conv2", conv2, "conv3", conv3, "conv4", conv4, "linear1", linear1, "linear2", linear2, "linear3",
+                          linear3);
+    }
+
+private:
+    static std::int64_t left_of(std::int64_t size) {
+        for (int block = 0; block < 4; ++block) size = (size - 2) / 2;
+        return size;
+    }
+};
+
+// Share of right answers to each question.
+std::vector<double> accuracies(MultiClassifier& net, const auto& loader) {
+    NoGrad guard;
+    net.eval();
+    Tensor<std::int64_t> right = zeros<std::int64_t>({40});
+    std::int64_t count = 0;
+    for (const auto& [images, labels] : loader) {
+        right += ((net(images) > 0.5f) == (labels > 0.5f)).sum(0);
+        count += labels.size(0);
+    }
+    net.train();
+    std::vector<double> shares;
+    for (const std::int64_t r : right.tolist())
+        shares.push_back(static_cast<double>(r) / static_cast<double>(std::max<std::int64_t>(1, count)));
+    return shares;
+}
+
+double mean_of(const std::vector<double>& values) {
+    return std::accumulate(values.begin(), values.end(), 0.0) / static_cast<double>(values.size());
+}
+
+int main(int argc, char** argv) {
+    std::string size_text = "64";
+    std::int64_t batch = 16;
+    const examples::Options options =
+        examples::parse(argc, argv, "celeba", "Forty attributes of a face, found by one network.", {.epochs = 12},
+                        {.choices = {{"--size", "Width and height that images are brought to", {"64", "256"}, &size_text}},
+                         .numbers = {{"--batch", "Images in a batch", 1, 4096, &batch}}});
+    const std::string directory =
+        examples::data_directory(
+            options, "celeba", "list_attr_celeba.txt",
+            "`sh cmake/download.sh celeba` says where to get the images; make_celeba draws a small set of the same layout")
+            .string();
+    const std::int64_t size = std::stol(size_text);
+    const data::Compose to_network(data::Resize({size, size}), data::ToTensor());
+    const data::CelebA test_set(directory, data::Split::test);
+    const data::DataLoader train(data::transformed(data::CelebA(directory, data::Split::train), to_network),
+                                 {.batch_size = batch, .shuffle = true, .num_workers = 1}),
+        test(data::transformed(test_set, to_network), {.batch_size = batch, .num_workers = 1});
+    if (test_set.attribute_names.size() != 40) examples::fail(options, "the list in " + directory + " has not 40 attributes");
+
+    MultiClassifier net(size);
+    std::printf("%s\n%lld parameters\n", net.to_string().c_str(), static_cast<long long>(net.num_parameters()));
+    optim::Adam adam(net.parameters(), {.lr = 3e-4});
+    train::History history;
+    for (std::int64_t epoch = 1; epoch <= options.epochs; ++epoch) {
+        train::Progress progress(train.size(), {.description = message("epoch ", epoch)});
+        double sum = 0;
+        for (const auto& [images, labels] : train) {
+            adam.zero_grad();
+            const Tensor<> loss = nn::binary_cross_entropy(net(images), labels);
+            loss.backward();
+            adam.step();
+            sum += loss.item();
+            progress.step({{"loss", loss.item()}});
+        }
+        progress.finish();
+        history.add({{"loss", sum / static_cast<double>(train.size())}, {"test accuracy", mean_of(accuracies(net, test))}});
+        std::printf("epoch %2d: mean loss %.4f, mean accuracy on the test images %.1f %%\n", static_cast<int>(epoch),
+                    history["loss"].back(), 100 * history["test accuracy"].back());
+        std::fflush(stdout);
+    }
+
+    const std::vector<double> shares = accuracies(net, test);
+    for (std::size_t k = 0; k < shares.size(); ++k)
+        std::printf("  %-20s %5.1f %%%s", test_set.attribute_names[k].c_str(), 100 * shares[k], k % 2 == 1 ? "\n" : "  ");
+
+    if (options.plots) {
+        viz::Figure losses({.title = "CelebA: mean loss of each epoch", .x_label = "epoch", .y_label = "binary cross entropy"});
+        losses.line(history["loss"]).save(options.file("celeba_loss.png"));
+        NoGrad guard;
+        net.eval();
+        std::vector<Tensor<std::uint8_t>> shown;
+        std::vector<viz::Caption> captions;
+        for (std::int64_t i = 0; i < std::min<std::int64_t>(8, test_set.size()); ++i) {
+            const auto [image, labels] = test_set[i];
+            const auto answers = net(to_network(image).unsqueeze(0))[0];
+            const std::int64_t right = ((answers > 0.5f) == (labels > 0.5f)).sum().item();
+            // the surest of what it says yes to, and how many of the forty answers are right
+            const auto surest = topk(answers, 1).indices.tolist();
+            shown.push_back(image);
+            captions.emplace_back(message(test_set.attribute_names[static_cast<std::size_t>(surest[0])], ", … ", right, "/40"),
+                                  right == 40 ? viz::Mark::right : viz::Mark::wrong);
+        }
+        viz::image_grid(stack(shown, 0), captions,
+                        {.title = "The surest label of each image, and how many of forty are right", .columns = 4})
+            .save(options.file("celeba_samples.png"));
+    }
+    examples::Result()
+        .add("epochs", options.epochs)
+        .add("loss", history["loss"].back())
+        .add("mean_accuracy", mean_of(shares))
+        .add("worst_accuracy", *std::min_element(shares.begin(), shares.end()))
+        .print();
+}
