@@ -35,11 +35,13 @@ TEST_CASE("pooling layers pool as the functions do", "[nn]") {
     CHECK(nn::MaxPool2d({3, 2}, 2, 1)(x).tolist() == max_pool2d(x, {3, 2}, 2, 1).tolist());
     CHECK(nn::MaxPool2d({.kernel_size = 3, .stride = {1, 2}, .padding = 1, .dilation = 2, .ceil_mode = true})(x).tolist() ==
           max_pool2d(x, 3, {1, 2}, 1, 2, true).tolist());
+    CHECK(nn::MaxPool2d({.kernel_size = 3})(x).tolist() == max_pool2d(x, 3).tolist());
+    CHECK(nn::MaxPool2d({3, 2}, {2, 1})(x).tolist() == max_pool2d(x, {3, 2}, {2, 1}).tolist());
     CHECK(nn::MaxPool1d(3, 2, 1)(line).tolist() == max_pool1d(line, 3, 2, 1).tolist());
     const auto [values, indices] = nn::MaxPool2d<true>(2)(x);
     CHECK(values.tolist() == max_pool2d(x, 2).tolist());
     CHECK_THROWS_AS(nn::MaxUnpool2d(2)(values, indices), IndexError);  // the indices count in rows of 9
-    CHECK(nn::MaxUnpool2d(2)(values, indices, Dims{8, 9}).shape() == x.shape());
+    CHECK(nn::MaxUnpool2d(2)(values, indices, nn::Size{8, 9}).shape() == x.shape());
     CHECK(nn::MaxPool1d<true>(2)(line).indices.tolist() == max_pool1d_with_indices(line, 2).indices.tolist());
     CHECK(nn::AvgPool1d(3, 2, 1, true, false)(line).tolist() == avg_pool1d(line, 3, 2, 1, true, false).tolist());
     CHECK(nn::AvgPool2d(3, 2, 1, true, false, 5)(x).tolist() == avg_pool2d(x, 3, 2, 1, true, false, 5).tolist());

@@ -40,6 +40,7 @@ FAMILIES = {
     "loss": "loss",
     "padding": "resampling",
     "embedding": "resampling",
+    "resampling": "resampling",
     "pooling": "pooling",
     "unpooling": "pooling",
     "normalisation": "normalisation",

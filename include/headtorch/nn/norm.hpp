@@ -11,7 +11,7 @@
 
 #include "headtorch/nn/activation.hpp"
 #include "headtorch/nn/linear.hpp"
-#include "headtorch/nn/padding.hpp"
+#include "headtorch/nn/options.hpp"
 #include "headtorch/ops/batch_norm.hpp"
 #include "headtorch/ops/local_response_norm.hpp"
 #include "headtorch/ops/row_norm.hpp"
@@ -36,8 +36,6 @@ struct InstanceNormOptions {
 };
 
 namespace detail {
-
-inline const char* python_bool(bool value) { return value ? "True" : "False"; }
 
 /// What batch and instance normalisation share: weight and bias start as ones and zeros, the running statistics as zeros and ones.
 template <class Layer, class T, class D>

@@ -7,6 +7,7 @@
 #include <string>
 
 #include "headtorch/nn/module.hpp"
+#include "headtorch/nn/options.hpp"
 #include "headtorch/ops/pad.hpp"
 
 namespace headtorch::nn {
@@ -20,12 +21,6 @@ HEADTORCH_NOINLINE inline IntList padding_sides(const char* layer, const Dims& p
     if (padding.rank() == sides) return padding;
     if (padding.rank() != 1) throw ValueError(message(layer, ": padding is one number or ", sides, ", got ", padding));
     return IntList::filled(sides, padding[0]);
-}
-/// As Python prints a tuple.
-inline std::string python_tuple(const IntList& list) {
-    std::string text = "(";
-    for (int i = 0; i < list.rank(); ++i) text += (i ? ", " : "") + std::to_string(list[i]);
-    return text + (list.rank() == 1 ? ",)" : ")");
 }
 
 /// What padding layers share; `Layer` says its name and mode. Takes [channels, …] or [batch, channels, …] with `spatial` more dimensions.

@@ -10,8 +10,8 @@
 #include <optional>
 #include <string>
 
-#include "headtorch/nn/activation.hpp"
 #include "headtorch/nn/module.hpp"
+#include "headtorch/nn/options.hpp"
 #include "headtorch/ops/pool_average.hpp"
 #include "headtorch/ops/pool_max.hpp"
 
@@ -22,31 +22,12 @@ using headtorch::adaptive_max_pool2d_with_indices, headtorch::avg_pool1d, headto
 using headtorch::max_pool1d, headtorch::max_pool1d_with_indices, headtorch::max_pool2d, headtorch::max_pool2d_with_indices;
 using headtorch::max_unpool2d;
 
-namespace detail {
-
-/// First member of options that are given by name only: `{3, 2}` is then two sizes, and no options.
-class ByName {
-public:
-    explicit ByName() = default;
-};
-
-/// As Python prints a size: 3, or (3, 2), or None for -1 within it.
-HEADTORCH_NOINLINE inline std::string python_size(const IntList& size, bool as_tuple = false) {
-    const auto number = [](std::int64_t value) { return value == -1 ? std::string("None") : std::to_string(value); };
-    if (size.rank() == 1 && !as_tuple) return number(size[0]);
-    std::string text = "(";
-    for (int i = 0; i < size.rank(); ++i) text += (i ? ", " : "") + number(size[i]);
-    return text + (size.rank() == 1 ? ",)" : ")");
-}
-
-}  // namespace detail
-
 struct MaxPoolOptions {
     detail::ByName by_name = detail::ByName();
-    Dims kernel_size;
-    Dims stride = {};
-    Dims padding = 0;
-    Dims dilation = 1;
+    Size kernel_size;
+    Size stride = {};
+    Size padding = 0;
+    Size dilation = 1;
     bool ceil_mode = false;
 };
 
@@ -54,7 +35,7 @@ namespace detail {
 
 template <class Layer, int spatial, bool return_indices>
 struct MaxPool : Module<Layer> {
-    Dims kernel_size, stride, padding, dilation;
+    Size kernel_size, stride, padding, dilation;
     bool ceil_mode;
 
     MaxPool(const char* name, const MaxPoolOptions& given)
@@ -78,7 +59,7 @@ struct MaxPool : Module<Layer> {
     }
     std::string extra_repr() const {
         return message("kernel_size=", python_size(kernel_size), ", stride=", python_size(stride), ", padding=", python_size(padding),
-                       ", dilation=", python_size(dilation), ", ceil_mode=", ceil_mode ? "True" : "False");
+                       ", dilation=", python_size(dilation), ", ceil_mode=", detail::python_bool(ceil_mode));
     }
 };
 
@@ -87,31 +68,31 @@ struct MaxPool : Module<Layer> {
 /// `nn::MaxPool2d<> pool{2, 2};` With return_indices, as in `nn::MaxPool2d<true>`, forward() returns values and indices.
 template <bool return_indices = false>
 struct MaxPool1d : detail::MaxPool<MaxPool1d<return_indices>, 1, return_indices> {
-    MaxPool1d(const Dims& kernel, const Dims& step = {}, const Dims& around = 0, const Dims& apart = 1)
+    MaxPool1d(const Size& kernel, const Size& step = {}, const Size& around = 0, const Size& apart = 1)
         : MaxPool1d(MaxPoolOptions{.kernel_size = kernel, .stride = step, .padding = around, .dilation = apart}) {}
     MaxPool1d(const MaxPoolOptions& options) : MaxPool1d::MaxPool("MaxPool1d", options) {}
 };
 template <bool return_indices = false>
 struct MaxPool2d : detail::MaxPool<MaxPool2d<return_indices>, 2, return_indices> {
-    MaxPool2d(const Dims& kernel, const Dims& step = {}, const Dims& around = 0, const Dims& apart = 1)
+    MaxPool2d(const Size& kernel, const Size& step = {}, const Size& around = 0, const Size& apart = 1)
         : MaxPool2d(MaxPoolOptions{.kernel_size = kernel, .stride = step, .padding = around, .dilation = apart}) {}
     MaxPool2d(const MaxPoolOptions& options) : MaxPool2d::MaxPool("MaxPool2d", options) {}
 };
 
 /// Called with the values and the indices that a MaxPool2d<true> gave.
 struct MaxUnpool2d : Module<MaxUnpool2d> {
-    Dims kernel_size, stride, padding;
-    MaxUnpool2d(const Dims& kernel, const Dims& step = {}, const Dims& around = 0)
+    Size kernel_size, stride, padding;
+    MaxUnpool2d(const Size& kernel, const Size& step = {}, const Size& around = 0)
         : kernel_size(kernel), stride(step.empty() ? kernel : step), padding(around) {
         extra_repr();  // checks them
     }
     auto fields() { return nn::fields(); }
     template <class T, class D>
-    Tensor<T, D> forward(const Tensor<T, D>& x, const Tensor<std::int64_t, D>& indices, const Dims& output_size = {}) const {
+    Tensor<T, D> forward(const Tensor<T, D>& x, const Tensor<std::int64_t, D>& indices, const Size& output_size = {}) const {
         return max_unpool2d(x, indices, kernel_size, stride, padding, output_size);
     }
     std::string extra_repr() const {
-        const auto pair = [](const char* what, const Dims& size, int least) {
+        const auto pair = [](const char* what, const Size& size, int least) {
             return detail::python_size(headtorch::detail::spatial_sizes("MaxUnpool2d", what, size, 2, least));
         };
         return message("kernel_size=", pair("kernel_size", kernel_size, 1), ", stride=", pair("stride", stride, 1),
@@ -120,9 +101,9 @@ struct MaxUnpool2d : Module<MaxUnpool2d> {
 };
 
 struct AvgPool1d : Module<AvgPool1d> {
-    Dims kernel_size, stride, padding;
+    Size kernel_size, stride, padding;
     bool ceil_mode, count_include_pad;
-    AvgPool1d(const Dims& kernel, const Dims& step = {}, const Dims& around = 0, bool ceil = false, bool include_pad = true)
+    AvgPool1d(const Size& kernel, const Size& step = {}, const Size& around = 0, bool ceil = false, bool include_pad = true)
         : kernel_size(kernel), stride(step.empty() ? kernel : step), padding(around), ceil_mode(ceil), count_include_pad(include_pad) {
         headtorch::detail::spatial_sizes("AvgPool1d", "kernel_size", kernel_size, 1, 1);
         headtorch::detail::spatial_sizes("AvgPool1d", "stride", stride, 1, 1);
@@ -131,26 +112,26 @@ struct AvgPool1d : Module<AvgPool1d> {
     auto fields() { return nn::fields(); }
     auto forward(const auto& x) const { return avg_pool1d(x, kernel_size, stride, padding, ceil_mode, count_include_pad); }
     std::string extra_repr() const {
-        return message("kernel_size=", detail::python_size(kernel_size, true), ", stride=", detail::python_size(stride, true),
-                       ", padding=", detail::python_size(padding, true));
+        return message("kernel_size=", detail::python_tuple(kernel_size), ", stride=", detail::python_tuple(stride),
+                       ", padding=", detail::python_tuple(padding));
     }
 };
 
 struct AvgPool2dOptions {
     detail::ByName by_name = detail::ByName();
-    Dims kernel_size;
-    Dims stride = {};
-    Dims padding = 0;
+    Size kernel_size;
+    Size stride = {};
+    Size padding = 0;
     bool ceil_mode = false;
     bool count_include_pad = true;
     std::optional<std::int64_t> divisor_override = {};
 };
 
 struct AvgPool2d : Module<AvgPool2d> {
-    Dims kernel_size, stride, padding;
+    Size kernel_size, stride, padding;
     bool ceil_mode, count_include_pad;
     std::optional<std::int64_t> divisor_override;
-    AvgPool2d(const Dims& kernel, const Dims& step = {}, const Dims& around = 0, bool ceil = false, bool include_pad = true,
+    AvgPool2d(const Size& kernel, const Size& step = {}, const Size& around = 0, bool ceil = false, bool include_pad = true,
               std::optional<std::int64_t> divisor = {})
         : kernel_size(kernel), stride(step.empty() ? kernel : step), padding(around), ceil_mode(ceil), count_include_pad(include_pad),
           divisor_override(divisor) {
@@ -173,8 +154,8 @@ struct AvgPool2d : Module<AvgPool2d> {
 
 /// `output_size`: -1 keeps a dimension's size (PyTorch's None).
 struct AdaptiveAvgPool1d : Module<AdaptiveAvgPool1d> {
-    Dims output_size;
-    AdaptiveAvgPool1d(const Dims& size) : output_size(size) {
+    Size output_size;
+    AdaptiveAvgPool1d(const Size& size) : output_size(size) {
         headtorch::detail::spatial_sizes("AdaptiveAvgPool1d", "output_size", size, 1, -1);
     }
     auto fields() { return nn::fields(); }
@@ -182,8 +163,8 @@ struct AdaptiveAvgPool1d : Module<AdaptiveAvgPool1d> {
     std::string extra_repr() const { return "output_size=" + detail::python_size(output_size); }
 };
 struct AdaptiveAvgPool2d : Module<AdaptiveAvgPool2d> {
-    Dims output_size;
-    AdaptiveAvgPool2d(const Dims& size) : output_size(size) {
+    Size output_size;
+    AdaptiveAvgPool2d(const Size& size) : output_size(size) {
         headtorch::detail::spatial_sizes("AdaptiveAvgPool2d", "output_size", size, 2, -1);
     }
     auto fields() { return nn::fields(); }
@@ -192,8 +173,8 @@ struct AdaptiveAvgPool2d : Module<AdaptiveAvgPool2d> {
 };
 template <bool return_indices = false>
 struct AdaptiveMaxPool2d : Module<AdaptiveMaxPool2d<return_indices>> {
-    Dims output_size;
-    AdaptiveMaxPool2d(const Dims& size) : output_size(size) {
+    Size output_size;
+    AdaptiveMaxPool2d(const Size& size) : output_size(size) {
         headtorch::detail::spatial_sizes("AdaptiveMaxPool2d", "output_size", size, 2, -1);
     }
     auto fields() { return nn::fields(); }
@@ -208,9 +189,9 @@ struct AdaptiveMaxPool2d : Module<AdaptiveMaxPool2d<return_indices>> {
 
 struct LPPool2d : Module<LPPool2d> {
     double norm_type;
-    Dims kernel_size, stride;
+    Size kernel_size, stride;
     bool ceil_mode;
-    LPPool2d(double norm, const Dims& kernel, const Dims& step = {}, bool ceil = false)
+    LPPool2d(double norm, const Size& kernel, const Size& step = {}, bool ceil = false)
         : norm_type(norm), kernel_size(kernel), stride(step), ceil_mode(ceil) {
         headtorch::detail::spatial_sizes("LPPool2d", "kernel_size", kernel_size, 2, 1);
         if (!stride.empty()) headtorch::detail::spatial_sizes("LPPool2d", "stride", stride, 2, 1);
@@ -219,7 +200,7 @@ struct LPPool2d : Module<LPPool2d> {
     auto forward(const auto& x) const { return lp_pool2d(x, norm_type, kernel_size, stride, ceil_mode); }
     std::string extra_repr() const {
         return message("norm_type=", norm_type, ", kernel_size=", detail::python_size(kernel_size),
-                       ", stride=", stride.empty() ? "None" : detail::python_size(stride), ", ceil_mode=", ceil_mode ? "True" : "False");
+                       ", stride=", stride.empty() ? "None" : detail::python_size(stride), ", ceil_mode=", detail::python_bool(ceil_mode));
     }
 };
 

@@ -66,3 +66,52 @@ def embedding(f):
             {"max_norm": 1.25, "norm_type": norm_type},
             gradient=False,
         )
+
+
+def resampling(f):
+    def run(x, **options):
+        return F.interpolate(x, **options)
+
+    cases = [
+        ((2, 2, 3), {"size": 5}),
+        ((2, 2, 5), {"scale_factor": 0.5}),
+        ((1, 2, 3, 4), {"scale_factor": 2}),
+        ((1, 2, 3, 4), {"size": (5, 3)}),
+        ((1, 1, 4, 5), {"scale_factor": (1.6, 0.7)}),
+        ((1, 1, 4, 5), {"scale_factor": (1.6, 0.7), "recompute_scale_factor": True}),
+        ((2, 1, 4, 5), {"size": (7, 2), "mode": "nearest-exact"}),
+        ((2, 2, 3), {"size": 5, "mode": "linear"}),
+        ((2, 2, 3), {"size": 1, "mode": "linear", "align_corners": True}),
+        ((2, 2, 6), {"scale_factor": 0.6, "mode": "linear"}),
+        ((1, 2, 1), {"size": 4, "mode": "linear"}),
+        ((0, 2, 3), {"size": 4, "mode": "linear"}),
+        ((1, 2, 5, 4), {"size": (2, 3), "mode": "area"}),
+        ((1, 2, 5), {"size": 3, "mode": "area"}),
+        ((0, 2, 3, 3), {"scale_factor": 2, "mode": "bilinear"}),
+    ]
+    for mode in ("bilinear", "bicubic"):
+        for align in (None, True):
+            for shape, target in (
+                ((1, 2, 3, 4), {"size": (5, 7)}),
+                ((1, 1, 6, 5), {"size": (3, 2)}),
+                ((1, 1, 3, 5), {"size": (4, 3)}),
+                ((2, 1, 1, 2), {"size": (3, 3)}),
+                ((1, 1, 3, 4), {"scale_factor": (1.5, 2.3)}),
+                ((1, 1, 3, 4), {"size": (3, 4)}),
+            ):
+                cases.append((shape, {**target, "mode": mode, "align_corners": align}))
+        for shape, target in (
+            ((1, 2, 7, 9), {"size": (3, 4)}),
+            ((1, 1, 5, 4), {"size": (2, 6)}),
+            ((1, 1, 8, 3), {"scale_factor": (0.3, 2.0)}),
+            ((1, 1, 5, 5), {"size": (1, 1)}),
+        ):
+            cases.append((shape, {**target, "mode": mode, "antialias": True}))
+    for shape, options in cases:
+        f.add("interpolate", run, {"x": f.draw("interpolate", shape, options).normal(*shape)}, options)
+    for shape in ((4, 2, 3), (2, 8, 1, 2), (1, 2, 4, 2, 2)):
+        draw = f.draw("pixel_shuffle", shape)
+        f.add("pixel_shuffle", lambda x, factor: F.pixel_shuffle(x, factor), {"x": draw.normal(*shape)}, {"factor": 2})
+    for shape in ((1, 4, 6), (2, 2, 2, 2), (2, 1, 2, 4, 2)):
+        draw = f.draw("pixel_unshuffle", shape)
+        f.add("pixel_unshuffle", lambda x, factor: F.pixel_unshuffle(x, factor), {"x": draw.normal(*shape)}, {"factor": 2})
