@@ -17,8 +17,9 @@
 #include <utility>
 #include <vector>
 
+#include "benchmarks/networks.hpp"
+
 namespace benchmarks {
-using namespace headtorch;
 
 using Step = std::function<void()>;
 /// Makes the data and the model of a case, and gives back one step of its work.
@@ -147,6 +148,14 @@ inline const std::map<std::string, Setup>& cases() {
         {"moons", moons},
         {"disk", disk},
         {"fashion_mnist", fashion_mnist},
+        {"lenet_4", [] { return classify<LeNet>(4, 32); }},
+        {"lenet_64", [] { return classify<LeNet>(64, 32); }},
+        {"lenet_256", [] { return classify<LeNet>(256, 32); }},
+        {"multi_classifier", multi_classifier},
+        {"resnet18", [] { return classify<ResNet18>(16, 32); }},
+        {"lstm", lstm},
+        {"attention", attention},
+        {"encoder_layer", encoder_layer},
         {"copy", copy},
         {"large_relu", large([](const auto& a, const auto&) { return relu(a); })},
         {"large_add", large([](const auto& a, const auto& b) { return a + b; })},

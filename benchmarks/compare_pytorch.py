@@ -7,7 +7,7 @@
     python3 benchmarks/compare_pytorch.py build/bench/benchmarks/compare --threads 1
 
 Without the program it is built first. Every round runs each case once here and once there, so that what slows the machine down slows both.
-The work itself is in cases.hpp and in setups() below.
+The work itself is in cases.hpp and networks.hpp, and in setups() below and networks.py.
 """
 import argparse
 import pathlib
@@ -19,6 +19,8 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
+import networks
+
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 N = 1 << 24
 GROUPS = [  # heading, unit, then per case: name, title, and the factor from seconds per step to the unit or, for a rate, the work of a step
@@ -28,6 +30,12 @@ GROUPS = [  # heading, unit, then per case: name, title, and the factor from sec
     ("One training step", "µs", [
         ("circles", "circles: 2-2-1, batch 5, SGD by hand", 1e6), ("moons", "moons: 2-2-1, batch 640, double, Adam", 1e6),
         ("disk", "disk: 2-64-64-2, batch 32, SGD", 1e6), ("fashion_mnist", "Fashion-MNIST: 784-64-64-10, batch 64, SGD", 1e6)]),
+    ("One training step of a larger network", "ms", [
+        ("lenet_4", "LeNet: CIFAR-10, batch 4", 1e3), ("lenet_64", "LeNet, batch 64", 1e3), ("lenet_256", "LeNet, batch 256", 1e3),
+        ("multi_classifier", "MultiClassifier: CelebA at 64 x 64, batch 8", 1e3),
+        ("resnet18", "ResNet-18 at 32 x 32, batch 16", 1e3), ("lstm", "LSTM 64-128, 32 steps, batch 16", 1e3),
+        ("attention", "attention: 8 x 4 heads, 128 positions, 32 wide", 1e3),
+        ("encoder_layer", "encoder layer: 128 wide, 4 heads, 8 x 64 positions", 1e3)]),
     ("Pointwise, 16 M floats", "GB/s", [
         ("copy", "a plain copy (memcpy; copy_)", 8e-9 * N), ("large_relu", "relu", 8e-9 * N),
         ("large_add", "add", 12e-9 * N), ("large_mul", "mul", 12e-9 * N),
@@ -140,7 +148,7 @@ def setups():
     return {
         "mul": lambda: chain(lambda x, y: y * weight), "tanh": lambda: chain(lambda x, y: torch.tanh(y)),
         "mul2": lambda: chain(lambda x, y: y * x),
-        "circles": circles, "moons": moons, "disk": disk, "fashion_mnist": fashion_mnist, "copy": copy,
+        **networks.STEPS, "circles": circles, "moons": moons, "disk": disk, "fashion_mnist": fashion_mnist, "copy": copy,
         **{"large_" + name: (lambda op=op: large(op)) for name, op in pointwise.items()},
         **{f"matmul_{n}": (lambda n=n: matrix_product(n)) for n in (64, 256, 1024)},
     }
