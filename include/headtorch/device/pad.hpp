@@ -23,8 +23,9 @@ struct PadPlan {
     /// The input place shown at output place j along dimension d, or -1 for the constant.
     std::int64_t source(int d, std::int64_t j) const {
         const std::int64_t i = j - left[d], n = in[d];
+        if (i >= low[d] && i < high[d]) return i;
         switch (mode) {
-            case PadMode::constant: return i < 0 || i >= n ? -1 : i;
+            case PadMode::constant: return -1;
             case PadMode::reflect: return i < 0 ? -i : i >= n ? 2 * (n - 1) - i : i;
             case PadMode::replicate: return std::clamp<std::int64_t>(i, 0, n - 1);
             case PadMode::circular: return i < low[d] ? i + (high[d] - low[d]) : i >= high[d] ? i - (high[d] - low[d]) : i;

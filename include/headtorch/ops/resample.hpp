@@ -46,25 +46,16 @@ struct Resampling {
     Shape in, out;
     std::int64_t planes = 1;
     ResampleTable<T, D> rows = {}, columns = {};
+    Resampling transposed() const { return {out, in, planes, detail::transposed(rows), detail::transposed(columns)}; }
 };
 
-template <class T, class D>
-Tensor<T, D> resample(const Tensor<T, D>& x, const Resampling<T, D>& how);
-
-/// The gradient of resample().
-template <class T, class D>
-Tensor<T, D> resample_transposed(const Tensor<T, D>& g, const Resampling<T, D>& how) {
-    auto dx = empty<T, D>(how.in);
-    resample_backward(D{}, static_cast<const T*>(detached_contiguous(g).data()), how.planes, how.rows.axis(), how.columns.axis(), dx.data());
-    if (needs_grad(g)) return record("interpolate", std::move(dx), input(g, [how](const auto& gg) { return resample(gg, how); }));
-    return dx;
-}
+/// A linear map; its gradient is the transposed map.
 template <class T, class D>
 Tensor<T, D> resample(const Tensor<T, D>& x, const Resampling<T, D>& how) {
     auto y = empty<T, D>(how.out);
-    resample_forward(D{}, static_cast<const T*>(detached_contiguous(x).data()), how.planes, how.rows.axis(), how.columns.axis(), y.data());
-    if (needs_grad(x)) return record("interpolate", std::move(y), input(x, [how](const auto& g) { return resample_transposed(g, how); }));
-    return y;
+    resample_planes(D{}, static_cast<const T*>(detached_contiguous(x).data()), how.planes, how.rows.axis(), how.columns.axis(), y.data());
+    if (!needs_grad(x)) return y;
+    return record("interpolate", std::move(y), input(x, [how](const auto& g) { return resample(g, how.transposed()); }));
 }
 
 /// Sizes of the result along the dimensions after batch and channels.

@@ -45,6 +45,33 @@ struct ResampleTable {
     ResampleAxis<T> axis() const { return {in, out, taps, start.data(), weight.data()}; }
 };
 
+/// The table of the gradient: which outputs an input went to, and with what weights. They lie side by side, since `start` never falls.
+template <class T, class D>
+HEADTORCH_NOINLINE ResampleTable<T, D> transposed(const ResampleTable<T, D>& table) {
+    const auto start = table.start.template to<Cpu>();
+    const auto weight = table.weight.template to<Cpu>();
+    auto first = full<std::int64_t, Cpu>({table.in}, table.out);
+    std::int64_t most = 1;
+    for (int pass = 0; pass < 2; ++pass)  // the first output of each input, then how many there are from it on
+        for (std::int64_t o = 0; o < table.out; ++o)
+            for (std::int64_t k = 0; k < table.taps; ++k) {
+                if (weight.data()[o * table.taps + k] == T(0)) continue;
+                std::int64_t& begin = first.data()[start.data()[o] + k];
+                if (pass == 0)
+                    begin = std::min(begin, o);
+                else
+                    most = std::max(most, o - begin + 1);
+            }
+    for (std::int64_t i = 0; i < table.in; ++i) first.data()[i] = std::min(first.data()[i], table.out - most);
+    auto weights = zeros<T, Cpu>({table.in, most});
+    for (std::int64_t o = 0; o < table.out; ++o)
+        for (std::int64_t k = 0; k < table.taps; ++k) {
+            const std::int64_t i = start.data()[o] + k;
+            if (const T w = weight.data()[o * table.taps + k]; w != T(0)) weights.data()[i * most + o - first.data()[i]] = w;
+        }
+    return {table.out, table.in, most, first.template to<D>(), weights.template to<D>()};
+}
+
 /// Keys's cubic kernel (1981).
 inline double cubic_kernel(double x, double a) {
     x = std::abs(x);

@@ -6,8 +6,9 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <type_traits>
 
-#include "headtorch/device/cpu/loop.hpp"
+#include "headtorch/device/cpu/packet_pairs.hpp"
 #include "headtorch/device/cpu/parallel.hpp"
 #include "headtorch/device/device.hpp"
 #include "headtorch/device/pad.hpp"
@@ -15,28 +16,44 @@
 namespace headtorch {
 namespace cpu::detail {
 
-/// Calls row(output row, offset of the input row that it shows, or -1) for output rows begin … end - 1, in order.
+/// std::copy_n without a call of a function, for rows are short.
+template <class T>
+HEADTORCH_ALWAYS_INLINE void copy_run(const T* from, std::int64_t n, T* to) {
+    if constexpr (std::is_same_v<T, bool>) {
+        std::copy_n(from, n, to);
+    } else {
+        constexpr int W = native_lanes<T>;
+        for (std::int64_t i = 0; i < n; i += W) store_some(to + i, n - i, load_some<W>(from + i, n - i));
+    }
+}
+
+/// The same value n times.
+template <class T>
+HEADTORCH_ALWAYS_INLINE void fill_run(T* to, std::int64_t n, T value) {
+    if constexpr (std::is_same_v<T, bool>) {
+        std::fill_n(to, n, value);
+    } else {
+        constexpr int W = native_lanes<T>;
+        for (std::int64_t i = 0; i < n; i += W) store_some(to + i, n - i, Packet<T, W>(value));
+    }
+}
+
+/// Calls row(output row, offset of the input row that it shows, or -1) for output rows begin … end - 1, in order. Rows are counted along
+/// all dimensions but the last; the last of these is walked on its own.
 template <class Row>
 HEADTORCH_ALWAYS_INLINE void for_each_padded_row(const PadPlan& plan, std::int64_t begin, std::int64_t end, const Row& row) {
-    const int last = plan.in.rank() - 1;
+    const int walked = plan.in.rank() - 2;
     const Strides strides = plan.in.contiguous_strides();
-    std::int64_t place[max_rank] = {};
-    for (std::int64_t rest = begin, d = last - 1; d >= 0; rest /= plan.out[static_cast<int>(d--)])
-        place[d] = rest % plan.out[static_cast<int>(d)];
-    for (std::int64_t r = begin; r < end; ++r) {
-        std::int64_t offset = 0;
-        for (int d = 0; d < last; ++d) {
-            const std::int64_t i = plan.source(d, place[d]);
-            if (i < 0) {
-                offset = -1;
-                break;
-            }
-            offset += i * strides[d];
+    const std::int64_t count = walked < 0 ? 1 : plan.out[walked], stride = walked < 0 ? 0 : strides[walked];
+    for (std::int64_t r = begin; r < end;) {
+        std::int64_t base = 0, rest = r / count;
+        for (int d = walked - 1; d >= 0 && base >= 0; rest /= plan.out[d--]) {
+            const std::int64_t i = plan.source(d, rest % plan.out[d]);
+            base = i < 0 ? -1 : base + i * strides[d];
         }
-        row(r, offset);
-        for (int d = last - 1; d >= 0; --d) {
-            if (++place[d] < plan.out[d]) break;
-            place[d] = 0;
+        for (std::int64_t j = r % count; j < count && r < end; ++j, ++r) {
+            const std::int64_t i = walked < 0 ? 0 : plan.source(walked, j);
+            row(r, base < 0 || i < 0 ? -1 : base + i * stride);
         }
     }
 }
@@ -55,17 +72,17 @@ void pad_forward(Cpu, const T* x, const PadPlan& given, T value, T* y) {
         cpu::detail::for_each_padded_row(plan, begin, end, [&](std::int64_t row, std::int64_t offset) {
             T* out = y + row * width;
             if (offset < 0) {
-                std::fill_n(out, width, value);
+                cpu::detail::fill_run(out, width, value);
                 return;
             }
             if (plan.mode == PadMode::constant) {
-                std::fill(out, out + from, value);
-                std::fill(out + to, out + width, value);
+                cpu::detail::fill_run(out, from, value);
+                cpu::detail::fill_run(out + to, width - to, value);
             } else {
                 for (std::int64_t j = 0; j < from; ++j) out[j] = x[offset + plan.source(last, j)];
                 for (std::int64_t j = to; j < width; ++j) out[j] = x[offset + plan.source(last, j)];
             }
-            std::copy_n(x + offset + from - left, to - from, out + from);
+            cpu::detail::copy_run(x + offset + from - left, to - from, out + from);
         });
     });
 }
