@@ -74,7 +74,13 @@ void conv_weight_gradient(Cpu, const ConvGeometry& g, const T* x, const T* dy, T
     if (g.batch * g.out_size() == 0) return std::fill_n(dw, count, T{}), void();
     if (suits_winograd<T>(g)) return WinogradWeightGradient<T>(g, x, dy, dw).run();
     const SourceShape shape{{forward_source(g.axes[0]), forward_source(g.axes[1]), forward_source(g.axes[2])}};
-    for (std::int64_t group = 0; group < g.groups; ++group) weight_gradient_group(g, shape, x, dy, group, dw);
+    const auto some_groups = [&](std::int64_t begin, std::int64_t end) {
+        for (std::int64_t group = begin; group < end; ++group) WeightGradient<T>(g, shape, group, x, dy, dw).run();
+    };
+    if (g.groups > 1)
+        parallel_for(g.groups, ceil_div(parallel_grain, count / g.groups * g.batch * g.out_size()), some_groups);
+    else
+        some_groups(0, 1);
 }
 
 /// sums[c] = sum of x[n, c, i] over n and i.

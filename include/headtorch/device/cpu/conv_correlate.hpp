@@ -39,15 +39,32 @@ HEADTORCH_NOINLINE void scatter(const CorrelationProblem<T>& problem, const TapG
         }
 }
 
+/// Some images, prepared: in memory of their own, or where they lie, if they lie right and more follows.
 template <class T>
-void prepare_source(const CorrelationProblem<T>& problem, std::int64_t first, std::int64_t images, T* to) {
-    const std::int64_t size = problem.shape.channel_size(), channels = problem.source_channels;
-    parallel_for(images * channels, ceil_div(parallel_grain / 16, std::max<std::int64_t>(1, size)),
-                 [&](std::int64_t begin, std::int64_t end) {
-                     for (std::int64_t c = begin; c < end; ++c)
-                         problem.shape.copy(problem.source + (first * channels + c) * problem.source_size, to + c * size);
-                 });
-}
+class PreparedSource {
+public:
+    PreparedSource(const CorrelationProblem<T>& problem, std::int64_t first, std::int64_t images)
+        : data_(problem.prepared ? problem.prepared + first * problem.source_channels * problem.shape.channel_size()
+                                 : problem.source + first * problem.source_channels * problem.source_size),
+          in_place_(
+              problem.prepared ||
+              (problem.shape.plain() && (problem.images - first - images) * problem.source_channels * problem.source_size >= source_slack)),
+          copy_(in_place_ ? 0 : images * problem.source_channels * problem.shape.channel_size() + source_slack) {
+        if (in_place_) return;
+        const std::int64_t size = problem.shape.channel_size();
+        parallel_for(images * problem.source_channels, ceil_div(parallel_grain / 16, std::max<std::int64_t>(1, size)),
+                     [&](std::int64_t begin, std::int64_t end) {
+                         for (std::int64_t c = begin; c < end; ++c)
+                             problem.shape.copy(data_ + c * problem.source_size, copy_.data() + c * size);
+                     });
+    }
+    const T* data() const { return in_place_ ? data_ : copy_.data(); }
+
+private:
+    const T* data_;
+    bool in_place_;
+    Scratch<T> copy_;
+};
 
 /// As a matrix product for each group, of as many images as make it large.
 template <class T>
@@ -58,8 +75,8 @@ void correlate_by_product(const CorrelationProblem<T>& problem, const TapGrid& g
     for_each_image_group(problem.images, at_once, k * positions * problem.target_channels, [&](std::int64_t first, std::int64_t images) {
         const std::int64_t n = images * positions;
         const bool in_place = images == 1 && grid.covers(problem.target_axes);
-        const Scratch<T> source(images * source_size + source_slack), values(in_place ? 0 : channels * n);
-        prepare_source(problem, first, images, source.data());
+        const PreparedSource<T> source(problem, first, images);
+        const Scratch<T> values(in_place ? 0 : channels * n);
         for (std::int64_t group = 0; group < problem.groups; ++group) {
             const PackWeight<T> rows{problem.weight + group * problem.group_weights(), problem.row_stride, table + k};
             const PackSource<T> columns{source.data() + group * problem.group_sources() * channel_size,
@@ -82,14 +99,13 @@ void correlate_by_product(const CorrelationProblem<T>& problem, const TapGrid& g
 template <class T>
 void correlate_directly(const CorrelationProblem<T>& problem, const TapGrid& grid, std::int64_t k, const std::int64_t* table, Lanes way) {
     const std::int64_t channels = problem.group_targets(), size = problem.target_size(), positions = grid.positions();
-    const std::int64_t channel_size = problem.shape.channel_size(), source_size = problem.source_channels * channel_size;
+    const std::int64_t channel_size = problem.shape.channel_size();
     const DirectCorrelation<T> direct(way, grid, problem.shape, problem.groups, channels, k, table, [&](std::int64_t group) {
         return PackWeight<T>{problem.weight + group * problem.group_weights(), problem.row_stride, table + k};
     });
     const bool in_place = grid.covers(problem.target_axes);
     for_each_image_group(problem.images, 1, k * positions * problem.target_channels, [&](std::int64_t image, std::int64_t) {
-        const Scratch<T> source(source_size + source_slack);
-        prepare_source(problem, image, 1, source.data());
+        const PreparedSource<T> source(problem, image, 1);
         const auto some_groups = [&](std::int64_t begin, std::int64_t end) {
             const Scratch<T> values(in_place ? 0 : channels * positions);
             for (std::int64_t group = begin; group < end; ++group) {
@@ -138,9 +154,21 @@ void correlate_grid(const CorrelationProblem<T>& problem, const TapGrid& grid) {
 /// All targets: one grid for each combination of `classes` kinds of positions along the axes.
 template <class T, class Axis>
 void correlate(const CorrelationProblem<T>& problem, const std::int64_t (&classes)[3], const Axis& axis) {
-    for (std::int64_t z = 0; z < classes[0]; ++z)
-        for (std::int64_t y = 0; y < classes[1]; ++y)
-            for (std::int64_t x = 0; x < classes[2]; ++x) correlate_grid<T>(problem, TapGrid{{axis(0, z), axis(1, y), axis(2, x)}});
+    if (classes[0] * classes[1] * classes[2] == 1) return correlate_grid<T>(problem, TapGrid{{axis(0, 0), axis(1, 0), axis(2, 0)}});
+    // The grids share the preparation of a few images.
+    const std::int64_t image_size = problem.source_channels * problem.shape.channel_size();
+    const std::int64_t at_once =
+        std::clamp<std::int64_t>((1 << 20) / image_size, std::min<std::int64_t>(8, problem.images), problem.images);
+    for (std::int64_t first = 0; first < problem.images; first += at_once) {
+        CorrelationProblem<T> some = problem;
+        some.images = std::min(at_once, problem.images - first);
+        const PreparedSource<T> source(problem, first, some.images);
+        some.prepared = source.data();
+        some.target += first * problem.target_channels * problem.target_size();
+        for (std::int64_t z = 0; z < classes[0]; ++z)
+            for (std::int64_t y = 0; y < classes[1]; ++y)
+                for (std::int64_t x = 0; x < classes[2]; ++x) correlate_grid<T>(some, TapGrid{{axis(0, z), axis(1, y), axis(2, x)}});
+    }
 }
 
 }  // namespace headtorch::cpu::detail

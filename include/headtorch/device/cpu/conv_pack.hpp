@@ -26,7 +26,12 @@ struct PackWeight {
         for (std::int64_t q = 0; q < depth;) {  // runs of neighbours in the weight are transposed together
             std::int64_t run = 1;
             while (q + run < depth && index[p + q + run] == index[p + q] + run) ++run;
-            pack_transposed(from + index[p + q], row_stride, width, run, out + q * out_width, out_width);
+            if (run >= 4) {
+                pack_transposed(from + index[p + q], row_stride, width, run, out + q * out_width, out_width);
+            } else {
+                for (std::int64_t i = q; i < q + run; ++i)
+                    for (int r = 0; r < width; ++r) out[i * out_width + r] = from[r * row_stride + index[p + i]];
+            }
             q += run;
         }
         return {out, out_width};

@@ -27,6 +27,7 @@ struct CorrelationProblem {
     T* target;
     std::int64_t target_axes[3];
     bool winograd;
+    const T* prepared = nullptr;  ///< the images' source, if it is there already
 
     std::int64_t group_sources() const { return source_channels / groups; }
     std::int64_t group_targets() const { return target_channels / groups; }

@@ -16,16 +16,28 @@
 #include "headtorch/device/conv.hpp"
 #include "headtorch/device/cpu/gemm_small.hpp"
 #include "headtorch/device/cpu/memory.hpp"
+#include "headtorch/device/cpu/packet_pairs.hpp"
 
 namespace headtorch::cpu::detail {
+
+/// Elements j * stride - lead of an axis, for begin <= j < end, are those that exist.
+struct RowSpan {
+    std::int64_t lead, begin, end;
+};
 
 /// One axis of a prepared source: position phase * length + j holds element j * stride + residue(phase) - front, or 0 outside.
 struct SourceAxis {
     std::int64_t size, stride, dilation, front, phases, length;
 
     std::int64_t residue(std::int64_t phase) const { return phase * dilation % stride; }
-    std::int64_t element(std::int64_t position) const { return position % length * stride + residue(position / length) - front; }
     std::int64_t extent() const { return phases * length; }
+    RowSpan span(std::int64_t phase) const {
+        const std::int64_t lead = front - residue(phase);  // zeros in front of the first element
+        const std::int64_t begin = lead <= 0 ? 0 : std::min(length, ceil_div(lead, stride));
+        const std::int64_t end = size + lead <= 0 ? 0 : std::min(length, ceil_div(size + lead, stride));
+        return {lead, begin, std::max(begin, end)};
+    }
+    bool plain() const { return stride == 1 && front == 0 && length == size; }
 };
 
 inline std::int64_t greatest_common_divisor(std::int64_t a, std::int64_t b) { return b == 0 ? a : greatest_common_divisor(b, a % b); }
@@ -84,37 +96,69 @@ struct SourceShape {
 
     std::int64_t stride(int axis) const { return axis == 2 ? 1 : axis == 1 ? axes[2].extent() : axes[1].extent() * axes[2].extent(); }
     std::int64_t channel_size() const { return axes[0].extent() * stride(0); }
+    /// Is the tensor itself its prepared source?
+    bool plain() const { return axes[0].plain() && axes[1].plain() && axes[2].plain(); }
     /// Prepares one channel.
     template <class T>
     void copy(const T* from, T* to) const;
 };
 
+/// Stores a vector, or as much of it as there is room.
+template <class T>
+HEADTORCH_ALWAYS_INLINE void store_within(T* to, const Vector<T>& v, std::int64_t room) {
+    if (room >= lanes<T>)
+        store(to, v);
+    else
+        store_first(to, v, static_cast<int>(room), false);
+}
+
+/// to[j] = in[j * stride - lead] for the j of the span, and 0 for the other j < length. Writes on, up to `room` elements in all, where what
+/// comes next will be written later.
+template <class T>
+HEADTORCH_ALWAYS_INLINE void copy_source_row(const T* in, const SourceAxis& axis, const RowSpan& span, T* to, std::int64_t room) {
+    constexpr int W = lanes<T>;
+    const auto [lead, begin, end] = span;
+    for (std::int64_t j = 0; j < begin; j += W) store_within(to + j, Vector<T>{}, room - j);
+    std::int64_t j = begin;
+    for (; j < end; j += W) {
+        const int n = static_cast<int>(std::min<std::int64_t>(W, end - j));
+        const T* const from = in + (j * axis.stride - lead);
+        Vector<T> v{};
+        if (axis.stride == 1) {
+            load_first(v, from, n);
+        } else if (axis.stride == 2) {
+            const int left = static_cast<int>(std::min<std::int64_t>(2 * W, axis.size - (j * 2 - lead)));
+            Vector<T> low, high{};
+            load_first(low, from, std::min(W, left));
+            if (left > W) load_first(high, from + W, left - W);
+            v = every_other<0>(Packet<T, W>(low), Packet<T, W>(high)).v();
+        } else {
+            T values[static_cast<std::size_t>(W)] = {};
+            for (int i = 0; i < n; ++i) values[i] = from[i * axis.stride];
+            load(v, values);
+        }
+        store_within(to + j, v, room - j);
+    }
+    for (; j < axis.length; j += W) store_within(to + j, Vector<T>{}, room - j);
+}
+
 template <class T>
 HEADTORCH_NOINLINE void SourceShape::copy(const T* from, T* to) const {
     const SourceAxis &depth = axes[0], &height = axes[1], &width = axes[2];
-    const std::int64_t pitch = width.extent();
-    for (std::int64_t phase = 0; phase < width.phases; ++phase) {
-        const std::int64_t lead = width.front - width.residue(phase);  // zeros in front of the first element of the row
-        const std::int64_t begin = lead <= 0 ? 0 : std::min(width.length, ceil_div(lead, width.stride));
-        const std::int64_t end =
-            std::max(begin, width.size + lead <= 0 ? 0 : std::min(width.length, ceil_div(width.size + lead, width.stride)));
-        for (std::int64_t row = 0; row < depth.extent() * height.extent(); ++row) {
-            T* out = to + row * pitch + phase * width.length;
-            const std::int64_t z = depth.element(row / height.extent()), y = height.element(row % height.extent());
-            if (z < 0 || z >= depth.size || y < 0 || y >= height.size) {
-                std::fill(out, out + width.length, T{});
-                continue;
-            }
-            const T* in = from + (z * height.size + y) * width.size;
-            std::fill(out, out + begin, T{});
-            if (width.stride == 1) {
-                std::copy_n(in + (begin - lead), end - begin, out + begin);
-            } else {
-                for (std::int64_t j = begin; j < end; ++j) out[j] = in[j * width.stride - lead];
-            }
-            std::fill(out + end, out + width.length, T{});
-        }
-    }
+    const RowSpan first = width.span(0);
+    T* const last = to + channel_size();
+    for (std::int64_t zp = 0; zp < depth.phases; ++zp)
+        for (std::int64_t z = depth.residue(zp) - depth.front, i = 0; i < depth.length; ++i, z += depth.stride)
+            for (std::int64_t yp = 0; yp < height.phases; ++yp)
+                for (std::int64_t y = height.residue(yp) - height.front, k = 0; k < height.length; ++k, y += height.stride)
+                    for (std::int64_t xp = 0; xp < width.phases; ++xp, to += width.length) {
+                        if (z < 0 || z >= depth.size || y < 0 || y >= height.size) {
+                            copy_source_row<T>(nullptr, width, {0, 0, 0}, to, last - to);
+                            continue;
+                        }
+                        const RowSpan span = xp == 0 ? first : width.span(xp);
+                        copy_source_row(from + (z * height.size + y) * width.size, width, span, to, last - to);
+                    }
 }
 
 /// The targets that have the same taps, and what they sum over.
