@@ -72,7 +72,7 @@ int main(int argc, char** argv) {
     Generator generator(options.seed);
     const auto image = empty<std::uint8_t>({3, 218, 178});
     for (std::int64_t i = 0; i < count; ++i) {
-        char name[16];
+        char name[32];
         std::snprintf(name, sizeof name, "%06lld.jpg", static_cast<long long>(i + 1));
         const double grey = examples::draw_number(generator, 20, 90);
         examples::draw_ground(image, {grey, grey, grey + 20}, 10, generator);

@@ -22,7 +22,8 @@ using Colour = std::array<double, 3>;
 void draw_shape(const headtorch::Tensor<std::uint8_t>& image, int shape, double x, double y, double radius, double angle,
                 const Colour& colour);
 
-/// `count` images [count, 3, size, size] of one shape each, labels [count]: bright ones of random places, sizes and turns on a dark, noisy ground.
+/// `count` images [count, 3, size, size] of one shape each, and labels [count]: bright ones of random places, sizes and turns on a dark,
+/// noisy ground.
 struct Shapes {
     headtorch::Tensor<std::uint8_t> images;
     headtorch::Tensor<std::int64_t> labels;

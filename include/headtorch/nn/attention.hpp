@@ -176,7 +176,7 @@ private:
         AttentionMask<T, D> result;
         const auto fit = [&]<class U>(const Tensor<U, D>& m, U nothing) {
             const bool whole = m.dim() == 3;
-            if (!(m.shape() == Shape{L, given}) && !(m.shape() == Shape{batch * num_heads, L, given}))
+            if ((m.dim() != 2 && !whole) || m.size(-1) != given || m.size(-2) != L || (whole && m.size(0) != batch * num_heads))
                 throw ShapeError(message("multihead_attention: attn_mask is [", L, ", ", given, "] or [", batch * num_heads, ", ", L, ", ",
                                          given, "], got ", m.shape()));
             const Tensor<U, D> split = whole ? m.reshape({batch, num_heads, L, given}) : m;

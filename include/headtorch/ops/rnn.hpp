@@ -38,7 +38,7 @@ void check_rnn(const char* op, RnnKind kind, const Shape& x, const Tensor<T, D>&
         throw ShapeError(message(op, ": weights of ", gates, " gates are [", gates, " H, I] and [", gates, " H, H], got ", w.w_ih.shape(),
                                  " and ", w.w_hh.shape()));
     for (const Tensor<T, D>* bias : {&w.b_ih, &w.b_hh})
-        if (bias->defined() && !(bias->shape() == Shape{w.w_hh.size(0)}))
+        if (bias->defined() && (bias->dim() != 1 || bias->size(0) != w.w_hh.size(0)))
             throw ShapeError(message(op, ": a bias has ", w.w_hh.size(0), " elements, got ", bias->shape()));
     if (x.back() != w.w_ih.size(1))
         throw ShapeError(message(op, ": the input has ", x.back(), " features, but the weights of shape ", w.w_ih.shape(), " take ",
