@@ -98,7 +98,8 @@ TEST_CASE("lists that are missing or malformed are refused", "[data]") {
     CHECK_THAT(refusal(set), contains("list_eval_partition.txt:2"));
 
     const TemporaryFolder folder;
-    CHECK_THROWS_WITH(CelebA(folder.path()), contains("CelebA: there is no list_attr_celeba.txt in " + folder.path()) && contains("sh cmake/download.sh celeba"));
+    CHECK_THROWS_WITH(CelebA(folder.path()),
+                      contains("CelebA: there is no list_attr_celeba.txt in " + folder.path()) && contains("sh cmake/download.sh celeba"));
     folder.write("list_attr_celeba.txt", good.attributes);
     CHECK_THROWS_WITH(CelebA(folder.path()), contains("list_eval_partition.txt: cannot open it"));
     folder.write("list_eval_partition.txt", good.partition);

@@ -41,7 +41,8 @@ TEST_CASE("targets are classes or numbers", "[data]") {
     const CsvDataset rooms(path, {.target = "rooms", .features = {"size"}});
     CHECK(rooms.targets.tolist() == std::vector<std::int64_t>{3, 4});
     CHECK(rooms.classes.empty());
-    CHECK_THROWS_WITH((CsvDataset(path, {.target = "price"})), contains("the target 'price' is of real numbers, not of classes: write CsvDataset<float>"));
+    CHECK_THROWS_WITH((CsvDataset(path, {.target = "price"})),
+                      contains("the target 'price' is of real numbers, not of classes: write CsvDataset<float>"));
     const CsvDataset plain(folder.write("plain.csv", "1;2;0\n3;4;1\n"), {.target = "2", .delimiter = ';', .header = false});
     CHECK(plain.features.shape() == Shape{2, 2});
     CHECK(plain.targets.tolist() == std::vector<std::int64_t>{0, 1});
@@ -51,8 +52,10 @@ TEST_CASE("what does not make a data set is refused", "[data]") {
     const TemporaryFolder folder;
     const std::string path = folder.write("flowers.csv", flowers);
     CHECK_THROWS_WITH((CsvDataset(path, {.target = "colour"})), contains("there is no column 'colour'; there are: petal, sepal, species"));
-    CHECK_THROWS_WITH((CsvDataset(path, {.target = "petal", .features = {"species"}})), contains("flowers.csv:2: column 'species' has 'rose', not a number"));
+    CHECK_THROWS_WITH((CsvDataset(path, {.target = "petal", .features = {"species"}})),
+                      contains("flowers.csv:2: column 'species' has 'rose', not a number"));
     CHECK_THROWS_WITH((CsvDataset(folder.write("one.csv", "a\n1\n"), {.target = "a"})), contains("there is no column beside the target"));
-    CHECK_THROWS_WITH((CsvDataset(folder.write("gap.csv", flowers + "7,,rose\n"), {.target = "species"})), contains("gap.csv:5: column 'sepal' has no value"));
+    CHECK_THROWS_WITH((CsvDataset(folder.write("gap.csv", flowers + "7,,rose\n"), {.target = "species"})),
+                      contains("gap.csv:5: column 'sepal' has no value"));
     CHECK_NOTHROW(CsvDataset(folder.path("gap.csv"), {.target = "species", .features = {"petal"}}));
 }

@@ -51,8 +51,10 @@ struct Fixture {
         plain = md5(folder.path("source/list.txt"));
     }
     Outcome get(const std::string& name = "own") {
-        folder.write("table", "own made.tar.gz " + archive + " tar made http://nowhere.invalid\nown list.txt " + plain + " keep list.txt -\n");
-        return download(name + " --table '" + folder.path("table") + "' --dir '" + folder.path("data") + "' --from '" + folder.path("source") + "'");
+        folder.write("table",
+                     "own made.tar.gz " + archive + " tar made http://nowhere.invalid\nown list.txt " + plain + " keep list.txt -\n");
+        return download(name + " --table '" + folder.path("table") + "' --dir '" + folder.path("data") + "' --from '" +
+                        folder.path("source") + "'");
     }
     /// All that there is in the folder of the set, hidden files included.
     std::vector<std::string> there() const {
@@ -72,7 +74,8 @@ TEST_CASE("it says what there is", "[data]") {
     CHECK_THAT(help.text, contains("--from PLACE"));
     const Outcome list = download("--list");
     CHECK(list.status == 0);
-    for (const char* set : {"fashion-mnist", "mnist", "cifar10", "cifar100", "celeba"}) CHECK_THAT(list.text, contains(std::string(set) + ": "));
+    for (const char* set : {"fashion-mnist", "mnist", "cifar10", "cifar100", "celeba"})
+        CHECK_THAT(list.text, contains(std::string(set) + ": "));
     CHECK_THAT(list.text, contains("https://www.cs.toronto.edu/~kriz/cifar-10-binary.tar.gz, md5 c32a1d4ab5d03f1284b67883e8d87530"));
     CHECK(download("").status == 1);
     CHECK_THAT(download("imagenet").text, contains("there is no set 'imagenet'; there are: fashion-mnist mnist cifar10"));

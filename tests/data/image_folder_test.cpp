@@ -51,7 +51,8 @@ TEST_CASE("classes and images are sorted as in torchvision", "[data]") {
 
 TEST_CASE("workers read the images of a folder", "[data]") {
     const TemporaryFolder folder;
-    for (int i = 0; i < 20; ++i) write_image(folder, (i % 2 ? "odd/" : "even/") + std::to_string(100 + i) + ".png", static_cast<std::uint8_t>(i));
+    for (int i = 0; i < 20; ++i)
+        write_image(folder, (i % 2 ? "odd/" : "even/") + std::to_string(100 + i) + ".png", static_cast<std::uint8_t>(i));
     const auto set = data::transformed(ImageFolder(folder.path()), data::ToTensor());
     for (int workers : {0, 2}) {
         std::int64_t seen = 0;
@@ -65,7 +66,8 @@ TEST_CASE("workers read the images of a folder", "[data]") {
     write_image(folder, "odd/999.png", 1, 5);
     CHECK(set.size() == 20);  // it was listed before
     const ImageFolder uneven(folder.path());
-    CHECK_THROWS_WITH(*data::DataLoader(uneven, {.batch_size = 21, .num_workers = 1}).begin(), contains("items of one batch need the same shape"));
+    CHECK_THROWS_WITH(*data::DataLoader(uneven, {.batch_size = 21, .num_workers = 1}).begin(),
+                      contains("items of one batch need the same shape"));
 }
 
 TEST_CASE("folders without classes or images are refused", "[data]") {
@@ -81,5 +83,6 @@ TEST_CASE("folders without classes or images are refused", "[data]") {
     CHECK_THROWS_WITH(set[1], contains("image_folder: index 1 is out of range for size 1"));
     CHECK_THROWS_AS(set[-1], IndexError);
     folder.write("full/b.png", "no image");
-    CHECK_THROWS_WITH(ImageFolder(folder.path(), {.allow_empty = true})[1], contains(folder.path("full/b.png") + ": neither a PNG nor a JPEG"));
+    CHECK_THROWS_WITH(ImageFolder(folder.path(), {.allow_empty = true})[1],
+                      contains(folder.path("full/b.png") + ": neither a PNG nor a JPEG"));
 }

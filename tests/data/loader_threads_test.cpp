@@ -71,8 +71,12 @@ struct Watched {
 
 TEST_CASE("any number of workers gives the same batches in the same order", "[data]") {
     const auto epochs = [](int workers, int ahead, bool drop_last) {
-        const DataLoader loader(
-            Uneven{}, {.batch_size = 4, .shuffle = true, .drop_last = drop_last, .seed = 5, .num_workers = workers, .prefetch_factor = ahead});
+        const DataLoader loader(Uneven{}, {.batch_size = 4,
+                                           .shuffle = true,
+                                           .drop_last = drop_last,
+                                           .seed = 5,
+                                           .num_workers = workers,
+                                           .prefetch_factor = ahead});
         return std::vector{epoch(loader), epoch(loader), epoch(loader)};
     };
     for (bool drop_last : {false, true}) {
@@ -183,7 +187,8 @@ TEST_CASE("an iterator may outlive its loader", "[data]") {
 }
 
 TEST_CASE("several epochs and loaders run at once", "[data]") {
-    const DataLoader a(Uneven{}, {.batch_size = 3, .shuffle = true, .seed = 1, .num_workers = 2}), b(Uneven{}, {.batch_size = 3, .num_workers = 3});
+    const DataLoader a(Uneven{}, {.batch_size = 3, .shuffle = true, .seed = 1, .num_workers = 2});
+    const DataLoader b(Uneven{}, {.batch_size = 3, .num_workers = 3});
     auto first = a.begin();
     auto second = a.begin();
     auto third = b.begin();
@@ -240,7 +245,8 @@ TEST_CASE("workers record for the tape as their epoch's thread does", "[data]") 
 }
 
 TEST_CASE("numbers of workers that make no sense are refused", "[data]") {
-    CHECK_THROWS_WITH(DataLoader(Uneven{}, {.num_workers = -1}), contains("data_loader: num_workers must be 0 (no threads) to 1024, but is -1"));
+    CHECK_THROWS_WITH(DataLoader(Uneven{}, {.num_workers = -1}),
+                      contains("data_loader: num_workers must be 0 (no threads) to 1024, but is -1"));
     CHECK_THROWS_AS(DataLoader(Uneven{}, {.num_workers = 5000}), ValueError);
     CHECK_THROWS_WITH(DataLoader(Uneven{}, {.prefetch_factor = 0}), contains("prefetch_factor must be at least 1, but is 0"));
 }

@@ -23,7 +23,8 @@ inline std::vector<double> numbers(const headtorch::testing::Case& c, const std:
 
 /// Runs all cases of `op`: on bytes, or on floats and doubles. `call(case, image, generator)`. Bytes may differ by `bytes_margin`.
 template <class Call>
-void check_transforms(const std::string& op, const Call& call, double float_margin = 1e-6, int bytes_margin = 0, double double_margin = 1e-10) {
+void check_transforms(const std::string& op, const Call& call, double float_margin = 1e-6, int bytes_margin = 0,
+                      double double_margin = 1e-10) {
     using namespace headtorch;
     int cases = 0;
     const auto check = [&]<class T>(const testing::Case& c, T, double margin) {

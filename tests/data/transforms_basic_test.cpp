@@ -24,21 +24,23 @@ TEST_CASE("to_tensor, normalize and flips are torchvision's", "[data]") {
             return x;
     });
     check_transforms("horizontal_flip", [](const auto& c, const auto& x, Generator& g) { return RandomHorizontalFlip(c.num("p"))(x, g); });
-    check_transforms("vertical_flip", [](const auto& c, const auto& x, Generator& g) { return data::RandomVerticalFlip(c.num("p"))(x, g); });
+    check_transforms("vertical_flip",
+                     [](const auto& c, const auto& x, Generator& g) { return data::RandomVerticalFlip(c.num("p"))(x, g); });
 }
 
 TEST_CASE("compose passes the generator to those that draw", "[data]") {
-    const Compose all(RandomHorizontalFlip(1), ToTensor(), [](const Tensor<float>& x) { return x + 1; },
-                      [](const auto& x, Generator& generator) { return x * rand({}, generator).item(); });
+    const Compose steps(
+        RandomHorizontalFlip(1), ToTensor(), [](const Tensor<float>& x) { return x + 1; },
+        [](const auto& x, Generator& generator) { return x * rand({}, generator).item(); });
     Generator a(5), b(5);
     const auto image = arange<std::uint8_t>(0, 6).view({1, 2, 3});
-    const auto y = all(image, a);
+    const auto y = steps(image, a);
     static_assert(std::is_same_v<decltype(y), const Tensor<float>>);
     b.uniform<float>();
     CHECK(allclose(y, (tensor({{{2, 1, 0}, {5, 4, 3}}}) / 255 + 1) * b.uniform<float>()));
     manual_seed(5);
-    CHECK(equal(all(image), y));
-    static_assert(!data::BatchedTransform<decltype(all)>);
+    CHECK(equal(steps(image), y));
+    static_assert(!data::BatchedTransform<decltype(steps)>);
     static_assert(data::BatchedTransform<Compose<ToTensor, Compose<Normalize>>>);
 }
 
@@ -47,7 +49,7 @@ TEST_CASE("images that are not contiguous", "[data]") {
     CHECK(equal(RandomHorizontalFlip(1)(image), flip(image, {-1})));
     CHECK(equal(data::RandomVerticalFlip(1)(image), flip(image, {-2})));
     CHECK(equal(ToTensor{}(image), image.to<float>() / 255));
-    CHECK(equal(Normalize({0.5}, {2})(ToTensor{}(image)), (ToTensor{}(image) - 0.5f) / 2.0f));
+    CHECK(equal(Normalize({0.5}, {2})(ToTensor{}(image)), (ToTensor{}(image)-0.5f) / 2.0f));
     CHECK(RandomHorizontalFlip(0)(image).is_same(image));
     const auto real = rand({1, 2, 2});
     CHECK(ToTensor{}(real).is_same(real));
@@ -87,8 +89,10 @@ TEST_CASE("a transformed data set", "[data]") {
 }
 
 TEST_CASE("transforms of what is no image are refused", "[data]") {
-    CHECK_THROWS_WITH(RandomHorizontalFlip(1)(zeros({3, 3})), contains("flip: an image is [channels, height, width]") && contains("got [3, 3]"));
-    CHECK_THROWS_WITH(Normalize({1, 2}, {1, 2})(zeros({3, 2, 2})), contains("normalize: mean and std have 2 numbers, but the image of shape [3, 2, 2] has 3 channels"));
+    CHECK_THROWS_WITH(RandomHorizontalFlip(1)(zeros({3, 3})),
+                      contains("flip: an image is [channels, height, width]") && contains("got [3, 3]"));
+    CHECK_THROWS_WITH(Normalize({1, 2}, {1, 2})(zeros({3, 2, 2})),
+                      contains("normalize: mean and std have 2 numbers, but the image of shape [3, 2, 2] has 3 channels"));
     CHECK_THROWS_WITH(Normalize({1, 2}, {1}), contains("but have 2 and 1"));
     CHECK_THROWS_AS(Normalize({}, {}), ValueError);
     CHECK_THROWS_WITH(Normalize({1}, {0}), contains("std must be positive, but is 0"));

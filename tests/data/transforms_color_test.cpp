@@ -12,7 +12,9 @@ using data::ColorJitter;
 
 TEST_CASE("color_jitter is torchvision's", "[data]") {
     const auto jitter = [](const auto& c, const auto& x, Generator& generator) {
-        return ColorJitter({.brightness = c.num("brightness", 0), .contrast = c.num("contrast", 0), .saturation = c.num("saturation", 0),
+        return ColorJitter({.brightness = c.num("brightness", 0),
+                            .contrast = c.num("contrast", 0),
+                            .saturation = c.num("saturation", 0),
                             .hue = c.num("hue", 0)})(x, generator);
     };
     // torchvision turns hues in float, whatever the image

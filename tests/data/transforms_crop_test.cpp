@@ -31,7 +31,10 @@ ImagePadding padding_of(const testing::Case& c) {
 
 PaddingMode mode_of(const testing::Case& c) {
     const std::string name = c.str("padding_mode", "constant");
-    return name == "edge" ? PaddingMode::edge : name == "reflect" ? PaddingMode::reflect : name == "symmetric" ? PaddingMode::symmetric : PaddingMode::constant;
+    return name == "edge"        ? PaddingMode::edge
+           : name == "reflect"   ? PaddingMode::reflect
+           : name == "symmetric" ? PaddingMode::symmetric
+                                 : PaddingMode::constant;
 }
 
 }  // namespace
@@ -39,7 +42,11 @@ PaddingMode mode_of(const testing::Case& c) {
 TEST_CASE("crops are torchvision's", "[data]") {
     check_transforms("center_crop", [](const auto& c, const auto& x, Generator&) { return CenterCrop(size_of(c))(x); });
     check_transforms("random_crop", [](const auto& c, const auto& x, Generator& generator) {
-        return RandomCrop({.size = size_of(c), .padding = padding_of(c), .pad_if_needed = c.flag("pad_if_needed"), .fill = c.num("fill", 0), .padding_mode = mode_of(c)})(x, generator);
+        return RandomCrop({.size = size_of(c),
+                           .padding = padding_of(c),
+                           .pad_if_needed = c.flag("pad_if_needed"),
+                           .fill = c.num("fill", 0),
+                           .padding_mode = mode_of(c)})(x, generator);
     });
 }
 
@@ -77,7 +84,8 @@ TEST_CASE("crops that do not fit are refused", "[data]") {
     const auto image = zeros({3, 4, 4});
     CHECK_THROWS_WITH(RandomCrop(5)(image), contains("random_crop: a crop of 5 x 5 does not fit into an image of 4 x 4"));
     CHECK_THROWS_WITH(RandomCrop(ImageSize{7, 6}, 1)(image), contains("an image of 6 x 6 (padding included)"));
-    CHECK_THROWS_WITH(RandomCrop({.size = 4, .padding = 4, .padding_mode = PaddingMode::reflect})(image), contains("cannot be mirrored by 4 pixels"));
+    CHECK_THROWS_WITH(RandomCrop({.size = 4, .padding = 4, .padding_mode = PaddingMode::reflect})(image),
+                      contains("cannot be mirrored by 4 pixels"));
     CHECK_NOTHROW(RandomCrop({.size = 4, .padding = 4, .padding_mode = PaddingMode::symmetric})(image));
     CHECK_THROWS_AS(RandomCrop({.size = 4, .padding = 5, .padding_mode = PaddingMode::symmetric})(image), ValueError);
     CHECK_THROWS_WITH(CenterCrop({0, 3}), contains("center_crop: the size must be positive, but is 0 x 3"));

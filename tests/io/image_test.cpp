@@ -48,7 +48,8 @@ Bytes chunk(const Bytes& type, const Bytes& data) {
 Bytes deflated(const Bytes& data) {
     uLongf size = compressBound(static_cast<uLong>(data.size()));
     Bytes packed(size, '\0');
-    compress2(reinterpret_cast<Bytef*>(packed.data()), &size, reinterpret_cast<const Bytef*>(data.data()), static_cast<uLong>(data.size()), 9);
+    compress2(reinterpret_cast<Bytef*>(packed.data()), &size, reinterpret_cast<const Bytef*>(data.data()), static_cast<uLong>(data.size()),
+              9);
     packed.resize(size);
     return packed;
 }
@@ -104,8 +105,15 @@ TEST_CASE("images are read as Pillow reads them", "[io]") {
 TEST_CASE("the header alone says what an image is", "[io]") {
     const auto info = io::image_info(file_octets(sample("rgb_420.jpg")));
     CHECK((info.format == io::ImageFormat::jpeg && info.width == 30 && info.height == 21 && info.channels == 3));
-    for (const auto& [name, channels] : {std::pair("gray.png", 1), {"gray_alpha.png", 2}, {"rgb.png", 3}, {"rgba.png", 4}, {"palette.png", 3},
-                                         {"palette_alpha.png", 4}, {"one_bit.png", 1}, {"sixteen_bit.png", 1}, {"gray.jpg", 1}}) {
+    for (const auto& [name, channels] : {std::pair("gray.png", 1),
+                                         {"gray_alpha.png", 2},
+                                         {"rgb.png", 3},
+                                         {"rgba.png", 4},
+                                         {"palette.png", 3},
+                                         {"palette_alpha.png", 4},
+                                         {"one_bit.png", 1},
+                                         {"sixteen_bit.png", 1},
+                                         {"gray.jpg", 1}}) {
         INFO(name);
         CHECK(io::image_info(file_octets(sample(name))).channels == channels);
         CHECK(io::read_image(sample(name)).size(0) == channels);
@@ -170,7 +178,8 @@ TEST_CASE("damaged files give an error or an image, and nothing worse", "[io]") 
         int refused = 0;
         for (int round = 0; round < 300; ++round) {
             Octets damaged = whole;
-            for (std::size_t i = 0, n = 1 + engine() % 3; i < n; ++i) damaged[engine() % damaged.size()] = static_cast<std::uint8_t>(engine());
+            for (std::size_t i = 0, n = 1 + engine() % 3; i < n; ++i)
+                damaged[engine() % damaged.size()] = static_cast<std::uint8_t>(engine());
             try {
                 io::decode_image(damaged, ImageReadMode::unchanged, {.max_pixels = 1 << 20});
             } catch (const IoError&) {
@@ -184,19 +193,23 @@ TEST_CASE("damaged files give an error or an image, and nothing worse", "[io]") 
 
 TEST_CASE("sizes that a header makes up are refused before memory is taken", "[io]") {
     CHECK_NOTHROW(io::decode_image(PngParts{}.file()));
-    CHECK_THROWS_WITH(io::decode_image(PngParts{.width = 0}.file()), contains("decode_image: the header declares an image of 0 x 2 pixels"));
+    CHECK_THROWS_WITH(io::decode_image(PngParts{.width = 0}.file()),
+                      contains("decode_image: the header declares an image of 0 x 2 pixels"));
     CHECK_THROWS_WITH(io::decode_image(PngParts{.height = 0}.file()), contains("2 x 0"));
     CHECK_THROWS_WITH(io::decode_image(PngParts{.width = 0xffffffff, .height = 0xffffffff}.file()),
                       contains("4294967295 x 4294967295 pixels is beyond the limits: 67108864 pixels"));
-    CHECK_THROWS_WITH(io::decode_image(PngParts{.width = 8192, .height = 8192}.file()), contains("the PNG data ends too early: the header declares 67117056 bytes, and 6 are there"));
+    CHECK_THROWS_WITH(io::decode_image(PngParts{.width = 8192, .height = 8192}.file()),
+                      contains("the PNG data ends too early: the header declares 67117056 bytes, and 6 are there"));
     CHECK_THROWS_WITH(io::decode_image(PngParts{}.file(), ImageReadMode::rgb, {.max_pixels = 3}), contains("give larger ImageLimits"));
     CHECK_THROWS_AS(io::decode_image(PngParts{}.file(), ImageReadMode::rgb, {.max_side = 1}), IoError);
 
     const Octets jpeg = file_octets(sample("gray.jpg"));
     CHECK_THROWS_WITH(io::decode_image(with_jpeg_field(jpeg, 0xc0, 3, 0)), contains("30 x 0 pixels"));
     CHECK_THROWS_WITH(io::decode_image(with_jpeg_field(jpeg, 0xc0, 5, 0)), contains("0 x 21 pixels"));
-    CHECK_THROWS_WITH(io::decode_image(with_jpeg_field(with_jpeg_field(jpeg, 0xc0, 3, 65535), 0xc0, 5, 65535)), contains("beyond the limits"));
-    CHECK_THROWS_WITH(io::decode_image(with_jpeg_field(with_jpeg_field(jpeg, 0xc0, 3, 8000), 0xc0, 5, 8000)), contains("more than 546 bytes can hold"));
+    CHECK_THROWS_WITH(io::decode_image(with_jpeg_field(with_jpeg_field(jpeg, 0xc0, 3, 65535), 0xc0, 5, 65535)),
+                      contains("beyond the limits"));
+    CHECK_THROWS_WITH(io::decode_image(with_jpeg_field(with_jpeg_field(jpeg, 0xc0, 3, 8000), 0xc0, 5, 8000)),
+                      contains("more than 546 bytes can hold"));
 }
 
 TEST_CASE("a few bytes of PNG do not blow up", "[io]") {
@@ -221,8 +234,10 @@ TEST_CASE("malformed PNG files are refused by name", "[io]") {
     file = PngParts{}.file();
     file[33] = 0x7f;  // the length of the data chunk
     CHECK_THROWS_WITH(io::decode_image(file), contains("it ends in the middle of a chunk"));
-    CHECK_THROWS_WITH(io::decode_image(octets("\x89PNG\r\n\x1a\n" + chunk("IHDR", "short") + chunk("IEND", ""))), contains("5 bytes instead of 13"));
-    CHECK_THROWS_WITH(io::decode_image(octets("\x89PNG\r\n\x1a\n" + chunk("IDAT", "") + chunk("IEND", ""))), contains("not where it should be"));
+    CHECK_THROWS_WITH(io::decode_image(octets("\x89PNG\r\n\x1a\n" + chunk("IHDR", "short") + chunk("IEND", ""))),
+                      contains("5 bytes instead of 13"));
+    CHECK_THROWS_WITH(io::decode_image(octets("\x89PNG\r\n\x1a\n" + chunk("IDAT", "") + chunk("IEND", ""))),
+                      contains("not where it should be"));
 }
 
 TEST_CASE("colours beyond the palette are black", "[io]") {

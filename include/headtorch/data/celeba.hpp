@@ -73,8 +73,8 @@ class CelebA {
 public:
     using Item = std::tuple<Tensor<std::uint8_t>, Tensor<float>>;
 
-    /// `directory` holds img_align_celeba/, list_attr_celeba.txt and list_eval_partition.txt, or the folder celeba that does. Throws IoError
-    /// when a list is not there or malformed; images are looked for when they are asked for.
+    /// `directory` holds img_align_celeba/, list_attr_celeba.txt and list_eval_partition.txt, or the folder celeba that does. Throws
+    /// IoError when a list is not there or malformed; images are looked for when they are asked for.
     explicit CelebA(const std::string& directory, Split split = Split::train) {
         const std::filesystem::path root = find(directory);
         folder_ = (root / "img_align_celeba").string();
@@ -137,18 +137,22 @@ private:
         while (lines.next(words)) {
             if (words.empty()) continue;
             ++images;
-            if (words.size() != width + 1) lines.fail("expected the name of an image and ", width, " attributes, but there are ", words.size(), " words");
-            if (words[0].find('/') != std::string_view::npos || words[0] == "..") lines.fail("the name of an image must not lead elsewhere: ", words[0]);
+            if (words.size() != width + 1)
+                lines.fail("expected the name of an image and ", width, " attributes, but there are ", words.size(), " words");
+            if (words[0].find('/') != std::string_view::npos || words[0] == "..")
+                lines.fail("the name of an image must not lead elsewhere: ", words[0]);
             const bool wanted = std::binary_search(chosen.begin(), chosen.end(), words[0]);
             if (wanted) files.emplace_back(words[0]);
             for (std::size_t k = 1; k <= width; ++k) {
-                if (words[k] != "1" && words[k] != "-1") lines.fail("attribute ", attribute_names[k - 1], " is '", words[k], "', not 1 or -1");
+                if (words[k] != "1" && words[k] != "-1")
+                    lines.fail("attribute ", attribute_names[k - 1], " is '", words[k], "', not 1 or -1");
                 if (wanted) values.push_back(words[k] == "1" ? 1.0f : 0.0f);
             }
         }
         if (images != count) lines.fail("the list has ", images, " images, but its first line says ", count);
         if (files.size() != chosen.size())
-            lines.fail("the list has ", files.size(), " of the ", chosen.size(), " images that list_eval_partition.txt names for this part");
+            lines.fail("the list has ", files.size(), " of the ", chosen.size(),
+                       " images that list_eval_partition.txt names for this part");
         attributes = empty<float>({size(), static_cast<std::int64_t>(width)});
         std::copy(values.begin(), values.end(), attributes.data());
     }

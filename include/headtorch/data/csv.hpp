@@ -36,7 +36,8 @@ struct CsvDatasetOptions {
 /// whole numbers are taken as they are. With Y = float or double it is a number.
 template <class Y = std::int64_t, Floating T = float>
 class CsvDataset {
-    static_assert(Floating<Y> || std::same_as<Y, std::int64_t>, "headtorch: the target of a CsvDataset is int64_t (a class), float or double");
+    static_assert(Floating<Y> || std::same_as<Y, std::int64_t>,
+                  "headtorch: the target of a CsvDataset is int64_t (a class), float or double");
 
 public:
     using Item = std::tuple<Tensor<T>, Tensor<Y>>;

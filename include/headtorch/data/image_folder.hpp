@@ -70,7 +70,8 @@ public:
 private:
     static bool has_image_name(const std::string& name) {
         std::string ending = name.substr(std::min(name.rfind('.'), name.size()));
-        std::transform(ending.begin(), ending.end(), ending.begin(), [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; });
+        std::transform(ending.begin(), ending.end(), ending.begin(),
+                       [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; });
         return ending == ".png" || ending == ".jpg" || ending == ".jpeg";
     }
 

@@ -210,8 +210,8 @@ public:
     explicit Iterator(detail::Epoch<S> epoch) : epoch_(std::move(epoch)) {
         const LoaderOptions& options = epoch_.options;
         if (options.num_workers == 0 || epoch_.batches == 0) return;
-        ahead_ = std::make_shared<detail::Workers<Batch>>([epoch = epoch_](std::int64_t number) { return epoch.load(number); }, epoch_.batches,
-                                                          options.num_workers, options.prefetch_factor);
+        const auto make = [epoch = epoch_](std::int64_t number) { return epoch.load(number); };
+        ahead_ = std::make_shared<detail::Workers<Batch>>(make, epoch_.batches, options.num_workers, options.prefetch_factor);
     }
     Batch operator*() const { return ahead_ ? ahead_->get(number_) : epoch_.load(number_); }
     Iterator& operator++() {

@@ -29,7 +29,8 @@ namespace headtorch::data {
 template <class T>
 concept Pixel = std::same_as<T, std::uint8_t> || Floating<T>;
 
-/// A transform that treats a batch as its images one by one, so that whole batches can be given to it: `static constexpr bool batched = true`.
+/// A transform that treats a batch as its images one by one, so that whole batches can be given to it, says so:
+/// `static constexpr bool batched = true`.
 template <class F>
 concept BatchedTransform = requires { requires std::remove_cvref_t<F>::batched; };
 
@@ -40,7 +41,8 @@ auto apply_transform(const F& transform, const X& x, Generator& generator) {
         return transform(x, generator);
     } else {
         static_assert(std::invocable<const F&, const X&>,
-                      "headtorch: a transform is called as t(x) or t(x, generator); this one takes no such x (ToTensor makes floats of bytes)");
+                      "headtorch: a transform is called as t(x) or t(x, generator), and this one takes no such x; ToTensor makes floats of "
+                      "bytes");
         return transform(x);
     }
 }
@@ -139,7 +141,8 @@ public:
     /// Throws ValueError when the lists are empty or of different length, or a std is 0.
     Normalize(std::vector<double> mean, std::vector<double> std) : mean_(std::move(mean)), std_(std::move(std)) {
         if (mean_.empty() || mean_.size() != std_.size())
-            throw ValueError(message("normalize: mean and std need a number for each channel, but have ", mean_.size(), " and ", std_.size()));
+            throw ValueError(
+                message("normalize: mean and std need a number for each channel, but have ", mean_.size(), " and ", std_.size()));
         for (double value : std_)
             if (!(value > 0)) throw ValueError(message("normalize: std must be positive, but is ", value));
     }

@@ -148,8 +148,8 @@ public:
         const std::int64_t more_columns = pad_if_needed ? std::max<std::int64_t>(0, size.width - width) : 0;
         const std::int64_t spare_rows = height + 2 * more_rows - size.height, spare_columns = width + 2 * more_columns - size.width;
         if (spare_rows < 0 || spare_columns < 0)
-            throw ValueError(message("random_crop: a crop of ", size.height, " x ", size.width, " does not fit into an image of ", height, " x ",
-                                     width, " (padding included): pad more, or set pad_if_needed"));
+            throw ValueError(message("random_crop: a crop of ", size.height, " x ", size.width, " does not fit into an image of ", height,
+                                     " x ", width, " (padding included): pad more, or set pad_if_needed"));
         std::int64_t top = 0, left = 0;
         if (spare_rows > 0 || spare_columns > 0) {
             top = detail::draw_below(generator, spare_rows + 1);

@@ -24,8 +24,8 @@ namespace headtorch::io {
 
 struct CsvOptions {
     char delimiter = ',';
-    bool header = true;                   ///< the first line names the columns; else they are called "0", "1", …
-    std::vector<std::string> columns{};   ///< those to read, in this order; all when empty. What others hold is not looked at.
+    bool header = true;                    ///< the first line names the columns; else they are called "0", "1", …
+    std::vector<std::string> columns{};    ///< those to read, in this order; all when empty. What others hold is not looked at.
     std::uint64_t max_bytes = 1ull << 30;  ///< a file that is longer, unpacked, is refused
 };
 
@@ -200,7 +200,8 @@ private:
             end_ = file_.read(buffer_.data(), buffer_.size());
             at_ = 0;
             bytes_ += end_;
-            if (bytes_ > options_.max_bytes) fail(line_, "the file is longer than ", options_.max_bytes, " bytes; if it is meant, set max_bytes");
+            if (bytes_ > options_.max_bytes)
+                fail(line_, "the file is longer than ", options_.max_bytes, " bytes; if it is meant, set max_bytes");
         }
         return at_ == end_ ? -1 : buffer_[at_];
     }
@@ -271,7 +272,8 @@ inline CsvTable read_csv(const std::string& path, const CsvOptions& options = {}
     std::vector<CsvColumn> columns;
     for (std::size_t i = 0; i < (options.columns.empty() ? width : options.columns.size()); ++i) {
         const std::string& name = options.columns.empty() ? names[i] : options.columns[i];
-        const auto found = options.columns.empty() ? names.begin() + static_cast<std::ptrdiff_t>(i) : std::find(names.begin(), names.end(), name);
+        const auto found =
+            options.columns.empty() ? names.begin() + static_cast<std::ptrdiff_t>(i) : std::find(names.begin(), names.end(), name);
         if (found == names.end()) CsvTable(path, {names.begin(), names.end()}, {}).column(name);  // throws, and lists what there is
         places.push_back(static_cast<std::size_t>(found - names.begin()));
         columns.emplace_back(name);

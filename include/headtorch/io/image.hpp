@@ -104,7 +104,8 @@ inline std::vector<std::uint8_t> read_image_file(const std::string& path) {
         if (std::ferror(file.get())) fail("cannot read it: ", std::strerror(errno));
         size += got;
         const ImageBytes start(bytes.data(), size);
-        const bool image = ImageCheck::has_prefix(start, ImageCheck::png_signature) || ImageCheck::has_prefix(start, ImageCheck::jpeg_signature);
+        const bool image =
+            ImageCheck::has_prefix(start, ImageCheck::png_signature) || ImageCheck::has_prefix(start, ImageCheck::jpeg_signature);
         if (got < piece || !image || size > INT_MAX) break;
     }
     bytes.resize(size);
@@ -124,7 +125,8 @@ HEADTORCH_NOINLINE inline PixelRows pixel_rows(std::string_view op, const Tensor
     const std::int64_t channels = rank == 3 ? shape[0] : 1, height = shape[rank - 2], width = shape[rank - 1];
     if (channels < 1 || channels > 4) throw ShapeError(message(op, ": an image has 1 to 4 channels, got ", shape));
     if (image.numel == 0) throw ShapeError(message(op, ": an image without pixels: ", shape));
-    if (width > INT_MAX / 8 / height / channels) throw ShapeError(message(op, ": an image of shape ", shape, " is too large for stb_image"));
+    if (width > INT_MAX / 8 / height / channels)
+        throw ShapeError(message(op, ": an image of shape ", shape, " is too large for stb_image"));
     PixelRows rows{static_cast<int>(width), static_cast<int>(height), static_cast<int>(channels), {}};
     rows.bytes.reserve(static_cast<std::size_t>(image.numel));
     const std::int64_t step = rank == 3 ? image.strides[0] : 0;
@@ -191,8 +193,8 @@ std::vector<std::uint8_t> encode_jpeg(const Tensor<T>& image, int quality = 75) 
     if (rows.width > 65535 || rows.height > 65535) throw ShapeError(message("encode_jpeg: at most 65535 to a side, got ", image.shape()));
     std::vector<std::uint8_t> bytes;
     const auto append = [](void* target, void* data, int size) {
-        const auto* first = static_cast<const std::uint8_t*>(data);
-        static_cast<std::vector<std::uint8_t>*>(target)->insert(static_cast<std::vector<std::uint8_t>*>(target)->end(), first, first + size);
+        auto& all = *static_cast<std::vector<std::uint8_t>*>(target);
+        all.insert(all.end(), static_cast<std::uint8_t*>(data), static_cast<std::uint8_t*>(data) + size);
     };
     stbi_write_jpg_to_func(append, &bytes, rows.width, rows.height, rows.channels, rows.bytes.data(), quality);
     return bytes;

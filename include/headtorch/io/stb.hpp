@@ -13,11 +13,11 @@
 
 namespace headtorch::io::detail {
 
-/// Packs with zlib, which does it better and sooner than stb's own few lines. The result is freed with free().
-inline unsigned char* zlib_pack(unsigned char* data, int size, int* packed_size, int level) {
+/// Packs with zlib, which does it better and sooner than stb's own few lines, at zlib's own level. The result is freed with free().
+inline unsigned char* zlib_pack(unsigned char* data, int size, int* packed_size, int) {
     uLongf room = compressBound(static_cast<uLong>(size));
     auto* packed = static_cast<unsigned char*>(room <= INT_MAX ? std::malloc(room) : nullptr);
-    if (packed && compress2(packed, &room, data, static_cast<uLong>(size), level) != Z_OK) {
+    if (packed && compress2(packed, &room, data, static_cast<uLong>(size), Z_DEFAULT_COMPRESSION) != Z_OK) {
         std::free(packed);
         packed = nullptr;
     }

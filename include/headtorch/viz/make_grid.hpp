@@ -23,9 +23,9 @@
 namespace headtorch::viz {
 
 struct MakeGridOptions {
-    std::int64_t nrow = 8;     ///< images in a row
-    std::int64_t padding = 2;  ///< pixels between images, and around them all
-    bool normalize = false;    ///< shifts and scales the values to 0 … 1
+    std::int64_t nrow = 8;                                   ///< images in a row
+    std::int64_t padding = 2;                                ///< pixels between images, and around them all
+    bool normalize = false;                                  ///< shifts and scales the values to 0 … 1
     std::optional<std::pair<double, double>> value_range{};  ///< what becomes 0 and 1; the least and the greatest value unless given
     bool scale_each = false;                                 ///< each image by its own least and greatest value
     double pad_value = 0;
@@ -39,7 +39,8 @@ Tensor<T> make_grid(const Tensor<T>& given, const MakeGridOptions& options = {})
     if (given.dim() < 2 || given.dim() > 4)
         throw ShapeError(message("make_grid: images are [n, channels, height, width], got ", given.shape()));
     if (options.nrow < 1 || options.padding < 0)
-        throw ValueError(message("make_grid: nrow must be positive and padding not negative, got ", options.nrow, " and ", options.padding));
+        throw ValueError(
+            message("make_grid: nrow must be positive and padding not negative, got ", options.nrow, " and ", options.padding));
     Tensor<T> images = given.detach();
     while (images.dim() < 4) images = images.unsqueeze(0);
     const std::int64_t n = images.size(0), h = images.size(2), w = images.size(3);
@@ -50,8 +51,8 @@ Tensor<T> make_grid(const Tensor<T>& given, const MakeGridOptions& options = {})
         if constexpr (Floating<T>) {
             images = images.clone();
             const auto scale = [&](const Tensor<T>& part) {
-                const auto [low, high] = options.value_range.value_or(
-                    std::pair(static_cast<double>(part.min().item()), static_cast<double>(part.max().item())));
+                const auto [low, high] =
+                    options.value_range.value_or(std::pair(static_cast<double>(part.min().item()), static_cast<double>(part.max().item())));
                 if (!(low <= high)) throw ValueError(message("make_grid: the range of values is ", low, " to ", high));
                 const T first = static_cast<T>(low), last = static_cast<T>(high), range = static_cast<T>(std::max(high - low, 1e-5));
                 const NoGrad guard;
@@ -67,8 +68,9 @@ Tensor<T> make_grid(const Tensor<T>& given, const MakeGridOptions& options = {})
     if (n == 1) return images.squeeze(0).contiguous();
 
     const std::int64_t columns = std::min(options.nrow, n), rows = (n + columns - 1) / columns;
-    const auto grid = full<T>({images.size(1), rows * (h + options.padding) + options.padding, columns * (w + options.padding) + options.padding},
-                              options.pad_value);
+    const auto grid =
+        full<T>({images.size(1), rows * (h + options.padding) + options.padding, columns * (w + options.padding) + options.padding},
+                options.pad_value);
     for (std::int64_t i = 0; i < n; ++i)
         grid.narrow(1, i / columns * (h + options.padding) + options.padding, h)
             .narrow(2, i % columns * (w + options.padding) + options.padding, w)
