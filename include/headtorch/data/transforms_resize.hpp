@@ -8,104 +8,36 @@
 #include <cmath>
 #include <cstdint>
 #include <optional>
-#include <type_traits>
-#include <vector>
 
-#include "headtorch/core/config.hpp"
 #include "headtorch/core/error.hpp"
 #include "headtorch/data/transforms_basic.hpp"
 #include "headtorch/data/transforms_crop.hpp"
 #include "headtorch/ops/copy.hpp"
+#include "headtorch/ops/resample.hpp"
+#include "headtorch/ops/view.hpp"
 #include "headtorch/tensor/tensor.hpp"
 
 namespace headtorch::data {
-namespace detail {
-
-/// How the pixels of a row (or column) mix into those of the resized one: new pixel i is the sum of weights[k] * old[first[i] + k], with
-/// `taps` weights for each.
-template <Floating R>
-struct ResizeWeights {
-    std::int64_t taps;
-    std::vector<std::int64_t> first;
-    std::vector<R> weights;
-};
-
-/// A triangle around the place of each new pixel, of the width of the larger of the two images' pixels; without antialias of an old pixel.
-template <Floating R>
-HEADTORCH_NOINLINE ResizeWeights<R> resize_weights(std::int64_t from, std::int64_t to, bool antialias) {
-    const double scale = static_cast<double>(from) / static_cast<double>(to), width = antialias ? std::max(scale, 1.0) : 1.0;
-    ResizeWeights<R> result;
-    result.taps = std::min(from, 2 * static_cast<std::int64_t>(std::ceil(width)) + 1);
-    for (std::int64_t i = 0; i < to; ++i) {
-        double centre = scale * (static_cast<double>(i) + 0.5);
-        if (!antialias) centre = std::clamp(centre, 0.5, static_cast<double>(from) - 0.5);
-        const auto begin = std::max<std::int64_t>(0, static_cast<std::int64_t>(centre - width + 0.5));
-        const std::int64_t first = std::min(begin, from - result.taps);  // weights before `begin` are 0
-        std::vector<double> weights;
-        double sum = 0;
-        for (std::int64_t k = 0; k < result.taps; ++k) {
-            const double distance = std::abs((static_cast<double>(first + k) + 0.5 - centre) / width);
-            weights.push_back(std::max(0.0, 1 - distance));
-            sum += weights.back();
-        }
-        result.first.push_back(first);
-        for (double weight : weights) result.weights.push_back(static_cast<R>(weight / sum));
-    }
-    return result;
-}
-
-/// One plane: rows first, into `middle` [height, new width], then columns.
-template <Pixel T, Floating R>
-HEADTORCH_NOINLINE void resize_plane(const T* in, std::int64_t height, std::int64_t width, const ResizeWeights<R>& across,
-                                     const ResizeWeights<R>& down, std::vector<R>& middle, std::vector<R>& sums, T* out) {
-    const std::size_t columns = across.first.size();
-    middle.resize(static_cast<std::size_t>(height) * columns);
-    for (std::int64_t y = 0; y < height; ++y) {
-        R* to = middle.data() + static_cast<std::size_t>(y) * columns;
-        const R* weight = across.weights.data();
-        for (std::size_t x = 0; x < columns; ++x, weight += across.taps) {
-            const T* from = in + y * width + across.first[x];
-            R sum = 0;
-            for (std::int64_t k = 0; k < across.taps; ++k) sum += weight[k] * static_cast<R>(from[k]);
-            to[x] = sum;
-        }
-    }
-    const R* weight = down.weights.data();
-    for (std::size_t y = 0; y < down.first.size(); ++y, weight += down.taps, out += columns) {
-        sums.assign(columns, R(0));
-        for (std::int64_t k = 0; k < down.taps; ++k) {
-            const R share = weight[k];
-            const R* from = middle.data() + static_cast<std::size_t>(down.first[y] + k) * columns;
-            for (std::size_t x = 0; x < columns; ++x) sums[x] += share * from[x];
-        }
-        for (std::size_t x = 0; x < columns; ++x) {
-            if constexpr (Floating<T>)
-                out[x] = sums[x];
-            else
-                out[x] = static_cast<T>(std::clamp(std::nearbyint(sums[x]), R(0), R(255)));
-        }
-    }
-}
-
-}  // namespace detail
 
 /// An image, or a batch, at another size; proportions are not kept. Throws ValueError when the image or the new one has no pixels.
 template <Pixel T>
 Tensor<T> resize_image(const Tensor<T>& image, ImageSize size, bool antialias = true) {
-    using R = std::conditional_t<std::same_as<T, double>, double, float>;
     const detail::ImageShape shape("resize", image.shape());
     detail::checked_size("resize", size);
     if (shape.height == 0 || shape.width == 0) throw ValueError(message("resize: an image without pixels: ", image.shape()));
     if (shape.height == size.height && shape.width == size.width) return image;
-    const auto source = headtorch::detail::detached_contiguous(image);
-    auto result = empty<T>(detail::with_image_size(image.shape(), size.height, size.width));
-    const auto across = detail::resize_weights<R>(shape.width, size.width, antialias);
-    const auto down = detail::resize_weights<R>(shape.height, size.height, antialias);
-    std::vector<R> middle, sums;
-    for (std::int64_t plane = 0; plane < shape.images * shape.channels; ++plane)
-        detail::resize_plane(source.data() + plane * shape.height * shape.width, shape.height, shape.width, across, down, middle, sums,
-                             result.data() + plane * size.height * size.width);
-    return result;
+    if constexpr (Floating<T>) {
+        const auto planes = image.detach().reshape({1, shape.images * shape.channels, shape.height, shape.width});
+        return interpolate(planes, {size.height, size.width}, {}, "bilinear", {}, false, antialias)
+            .view(detail::with_image_size(image.shape(), size.height, size.width));
+    } else {
+        const auto exact = resize_image(image.template to<float>(), size, antialias);
+        auto result = empty<T>(exact.shape());
+        const float* in = exact.data();
+        T* out = result.data();
+        for (std::int64_t i = 0, n = result.numel(); i < n; ++i) out[i] = static_cast<T>(std::clamp(std::nearbyint(in[i]), 0.0f, 255.0f));
+        return result;
+    }
 }
 
 struct ResizeOptions {
