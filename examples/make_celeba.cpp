@@ -80,10 +80,10 @@ int main(int argc, char** argv) {
         for (int k = 0; k < 40; ++k) {  // five columns and eight rows
             const bool there = generator.uniform<double>() < 0.5;
             list << (there ? "  1" : " -1");
-            const double x = 18 + 35.5 * (k % 5) + examples::draw_number(generator, -3, 3),
-                         y = 14 + 27 * static_cast<double>(k / 5) + examples::draw_number(generator, -2, 2), hue = 0.7 * k;
+            const double x = 20 + 32 * (k % 5) + examples::draw_number(generator, -2, 2),
+                         y = 18 + 24 * static_cast<double>(k / 5) + examples::draw_number(generator, -2, 2), hue = 0.7 * k;
             const examples::Colour colour{170 + 80 * std::cos(hue), 170 + 80 * std::cos(hue + 2.1), 170 + 80 * std::cos(hue + 4.2)};
-            if (there) examples::draw_shape(image, k % 10, x, y, examples::draw_number(generator, 9, 12), 0, colour);
+            if (there) examples::draw_shape(image, k % 10, x, y, examples::draw_number(generator, 8, 11), 0, colour);
         }
         list << '\n';
         partition << name << ' ' << (10 * i < 8 * count ? 0 : 10 * i < 9 * count ? 1 : 2) << '\n';
