@@ -57,8 +57,8 @@ struct Extras {
 };
 
 /// Reads `--help --seed --epochs --threads --out DIR --data DIR --no-plots` and the extras, makes the output directory, then seeds
-/// headtorch's default generator and sets its number of threads. A wrong value ends the program with one line on the error stream and exit code 2. An
-/// exception that nobody catches later on ends it with its message as one line, and exit code 1.
+/// headtorch's default generator and sets its number of threads. A wrong value ends the program with one line on the error stream and exit
+/// code 2. An exception that nobody catches later on ends it with its message as one line, and exit code 1.
 Options parse(int argc, const char* const* argv, const std::string& name, const std::string& description, Options defaults = {},
               const Extras& extras = {});
 

@@ -83,7 +83,8 @@ public:
     template <class P>
         requires requires(const P& part) { part.to_string(); }
     MessagePart(const P& part)
-        : kind_(Kind::object), object_{&part, [](const void* object) -> std::string { return static_cast<const P*>(object)->to_string(); }} {}
+        : kind_(Kind::object),
+          object_{&part, [](const void* address) -> std::string { return static_cast<const P*>(address)->to_string(); }} {}
 
     void append_to(std::string& text) const {
         char buffer[32];

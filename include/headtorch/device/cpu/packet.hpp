@@ -115,7 +115,7 @@ struct Packet {
     /// The compiler's vector, for its operators.
     HEADTORCH_ALWAYS_INLINE Vector& v() { return reinterpret_cast<Vector&>(raw); }
     HEADTORCH_ALWAYS_INLINE const Vector& v() const { return reinterpret_cast<const Vector&>(raw); }
-    /// The same lanes for + - * <<, in which integers wrap around, as in PyTorch: without their sign, for overflow of signed ones is undefined.
+    /// The same lanes for + - * <<, in which integers wrap around, as in PyTorch: without a sign, for a signed overflow is undefined.
     using Wrapping = VectorOf<WrappingOf<T>, W>;
     HEADTORCH_ALWAYS_INLINE Wrapping& w() { return reinterpret_cast<Wrapping&>(raw); }
     HEADTORCH_ALWAYS_INLINE const Wrapping& w() const { return reinterpret_cast<const Wrapping&>(raw); }
