@@ -36,10 +36,6 @@ template <class T, class D>
 const T* data_or_null(const Tensor<T, D>& x) {
     return x.defined() ? x.data() : nullptr;
 }
-template <class T, class D>
-Tensor<T, D> contiguous_or_none(const Tensor<T, D>& x) {
-    return x.defined() ? detached_contiguous(x) : Tensor<T, D>();
-}
 
 template <class T, class D>
 Tensor<T, D> conv_recorded(const char* name, const Tensor<T, D>& x, const Tensor<T, D>& w, const Tensor<T, D>& b,

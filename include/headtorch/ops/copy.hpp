@@ -32,6 +32,9 @@ Tensor<T, D> plain_copy(const Tensor<T, D>& x) {
 /// The values in contiguous form for a kernel, not recorded; `x` itself when it is contiguous.
 template <class T, class D>
 Tensor<T, D> detached_contiguous(const Tensor<T, D>& x) { return x.is_contiguous() ? x : plain_copy(x); }
+/// The same of an operand that may be left out.
+template <class T, class D>
+Tensor<T, D> contiguous_or_none(const Tensor<T, D>& x) { return x.defined() ? detached_contiguous(x) : x; }
 
 }  // namespace detail
 

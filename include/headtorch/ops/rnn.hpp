@@ -93,14 +93,10 @@ void add_product(const Tensor<T, D>& a, As as_a, const Tensor<T, D>& b, As as_b,
     product_into(D{}, a, as_a, b, as_b, c, cpu::Accumulate::yes);
 }
 
-/// Off the tape and contiguous; undefined stays undefined.
+/// Weights as the kernels want them.
 template <class T, class D>
-Tensor<T, D> plain(const Tensor<T, D>& x) {
-    return x.defined() ? detached_contiguous(x) : x;
-}
-template <class T, class D>
-RnnWeights<T, D> plain(const RnnWeights<T, D>& w) {
-    return {plain(w.w_ih), plain(w.w_hh), plain(w.b_ih), plain(w.b_hh)};
+RnnWeights<T, D> contiguous(const RnnWeights<T, D>& w) {
+    return {detached_contiguous(w.w_ih), detached_contiguous(w.w_hh), contiguous_or_none(w.b_ih), contiguous_or_none(w.b_hh)};
 }
 
 /// What the steps of a layer leave for the way back: gates [T, N, kept_gates H] and, for lstm, c after each step [T, N, H].
@@ -200,7 +196,8 @@ Tensor<T, D> rnn_layer(RnnKind kind, bool reverse, const Tensor<T, D>& x, const 
     Tensor<T, D> y;
     {
         NoGrad guard;
-        y = detail::rnn_forward(kind, reverse, detail::plain(x), detail::plain(h0), detail::plain(c0), detail::plain(w), trace);
+        y = detail::rnn_forward(kind, reverse, detail::detached_contiguous(x), detail::detached_contiguous(h0),
+                                detail::contiguous_or_none(c0), detail::contiguous(w), trace);
     }
     if (!needs_grad(x, h0, c0, w.w_ih, w.w_hh, w.b_ih, w.b_hh)) return y;
     auto kept = saved_output(y);
@@ -220,8 +217,9 @@ Tensor<T, D> rnn_layer(RnnKind kind, bool reverse, const Tensor<T, D>& x, const 
                           for (std::size_t i = 0, k = 0; i < 7; ++i)
                               if (wants(i)) d[i] = found[k++];
                       } else {
-                          d = detail::rnn_backward(kind, reverse, detail::plain(x()), detail::plain(h0()), detail::plain(c0()),
-                                                   detail::plain(weights), trace, kept(), detail::detached_contiguous(g));
+                          d = detail::rnn_backward(kind, reverse, detail::detached_contiguous(x()), detail::detached_contiguous(h0()),
+                                                   detail::contiguous_or_none(c0()), detail::contiguous(weights), trace, kept(),
+                                                   detail::detached_contiguous(g));
                       }
                       return std::tuple(d[0], d[1], d[2], d[3], d[4], d[5], d[6]);
                   });
