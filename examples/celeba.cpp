@@ -121,14 +121,13 @@ int main(int argc, char** argv) {
             const auto [image, labels] = test_set[i];
             const auto answers = net(to_network(image).unsqueeze(0))[0];
             const std::int64_t right = ((answers > 0.5f) == (labels > 0.5f)).sum().item();
-            // the surest of what it says yes to, and how many of the forty answers are right
-            const auto surest = topk(answers, 1).indices.tolist();
+            std::string text;  // what it is surest of, and how many of the forty answers are right
+            for (const std::int64_t k : topk(answers, 3).indices.tolist())
+                if (answers[k].item() > 0.5f) text += test_set.attribute_names[static_cast<std::size_t>(k)] + "\n";
             shown.push_back(image);
-            captions.emplace_back(message(test_set.attribute_names[static_cast<std::size_t>(surest[0])], ", … ", right, "/40"),
-                                  right == 40 ? viz::Mark::right : viz::Mark::wrong);
+            captions.emplace_back(message(text, right, " of 40 right"), right == 40 ? viz::Mark::right : viz::Mark::wrong);
         }
-        viz::image_grid(stack(shown, 0), captions,
-                        {.title = "The surest label of each image, and how many of forty are right", .columns = 4})
+        viz::image_grid(stack(shown, 0), captions, {.title = "The surest labels of each image", .columns = 4})
             .save(options.file("celeba_samples.png"));
     }
     examples::Result()
