@@ -30,7 +30,8 @@ TEST_CASE("the same seed drops the elements that PyTorch drops", "[nn]") {
     manual_seed(42);
     check_near(dropout(x.to<double>(), 0.25), expected);
     manual_seed(42);
-    check_near(alpha_dropout(x, 0.25, true), {1.24843931, 2.11569738, 2.98295522, 3.85021329, 4.71747112, 5.58472872, -1.1435442, -1.1435442});
+    check_near(alpha_dropout(x, 0.25, true),
+               {1.24843931, 2.11569738, 2.98295522, 3.85021329, 4.71747112, 5.58472872, -1.1435442, -1.1435442});
     manual_seed(42);
     check_near(dropout2d(ones({2, 3, 1, 2}), 0.5), {2, 2, 2, 2, 2, 2, 2, 2, 0, 0, 2, 2});
     manual_seed(42);

@@ -97,8 +97,7 @@ TEST_CASE("the other normalisation layers do what their functions do", "[nn]") {
 }
 
 TEST_CASE("normalisation layers print as in PyTorch", "[nn]") {
-    CHECK(nn::BatchNorm1d<>(3).to_string() ==
-          "BatchNorm1d(3, eps=1e-05, momentum=0.1, affine=True, bias=True, track_running_stats=True)");
+    CHECK(nn::BatchNorm1d<>(3).to_string() == "BatchNorm1d(3, eps=1e-05, momentum=0.1, affine=True, bias=True, track_running_stats=True)");
     CHECK(nn::BatchNorm2d<>(3, 1e-5, std::nullopt, false, false).to_string() ==
           "BatchNorm2d(3, eps=1e-05, momentum=None, affine=False, bias=False, track_running_stats=False)");
     CHECK(nn::InstanceNorm2d<>(3).to_string() ==
@@ -120,8 +119,7 @@ TEST_CASE("normalisation layers refuse what does not fit", "[nn]") {
     CHECK_THROWS_AS(nn::BatchNorm2d<>(-1), ValueError);
     CHECK_THROWS_AS(nn::BatchNorm2d<>(1, -1.0), ValueError);
     CHECK_THROWS_AS(nn::LayerNorm<>(-1), ShapeError);
-    CHECK_THROWS_WITH(nn::LayerNorm<>(3)(ones({2, 4})),
-                      "layer_norm: an input of shape [2, 4] does not end in the normalized_shape [3]");
+    CHECK_THROWS_WITH(nn::LayerNorm<>(3)(ones({2, 4})), "layer_norm: an input of shape [2, 4] does not end in the normalized_shape [3]");
     CHECK_THROWS_AS(nn::RMSNorm<>(3, -1.0), ValueError);
     CHECK_THROWS_WITH(nn::GroupNorm<>(3, 4), "GroupNorm: 4 channels do not divide into 3 groups");
     CHECK_THROWS_AS(nn::GroupNorm<>(0, 4), ValueError);

@@ -21,7 +21,8 @@ TEST_CASE("embedding agrees with PyTorch", "[ops]") {
     check_family("embedding.txt", {
                                       {"embedding",
                                        [](const auto& in, const Case& c) {
-                                           const auto padding = c.has("padding_idx") ? std::optional(c.integer("padding_idx")) : std::nullopt;
+                                           std::optional<std::int64_t> padding;
+                                           if (c.has("padding_idx")) padding = c.integer("padding_idx");
                                            return embedding(in.longs("index"), in("weight"), padding, {}, 2, c.flag("scale_grad_by_freq"));
                                        }},
                                       {"embedding_max_norm",
@@ -36,11 +37,12 @@ TEST_CASE("embedding agrees with PyTorch", "[ops]") {
 TEST_CASE("the gradient of embedding's gradient", "[ops]") {
     const auto table = randn<double>({4, 2}).requires_grad_();
     const auto index = longs({3, 1, 3, 0, 3});
-    CHECK_NOTHROW(gradgradcheck([&](const std::vector<Tensor<double>>& in) { return square(embedding(index, in[0])); }, std::vector{table}));
+    CHECK_NOTHROW(
+        gradgradcheck([&](const std::vector<Tensor<double>>& in) { return square(embedding(index, in[0])); }, std::vector{table}));
     // where the gradient is cut or divided, it is none of the function's, but its own gradient is right
     for (const bool by_frequency : {false, true})
-        CHECK_NOTHROW(gradgradcheck(
-            [&](const std::vector<Tensor<double>>& in) { return embedding(index, in[0], 1, {}, 2, by_frequency); }, std::vector{table}));
+        CHECK_NOTHROW(gradgradcheck([&](const std::vector<Tensor<double>>& in) { return embedding(index, in[0], 1, {}, 2, by_frequency); },
+                                    std::vector{table}));
 }
 
 TEST_CASE("embedding's gradient does not depend on the number of threads", "[ops]") {

@@ -36,10 +36,8 @@ TEST_CASE("normalisation agrees with PyTorch", "[ops]") {
              [](const auto& in, const Case& c) {
                  return layer_norm(in("x"), c.shape("normalized_shape"), in.optional("weight"), in.optional("bias"), c.num("eps", 1e-5));
              }},
-            {"rms_norm",
-             [](const auto& in, const Case& c) {
-                 return rms_norm(in("x"), c.shape("normalized_shape"), in.optional("weight"), c.num("eps"));
-             }},
+            {"rms_norm", [](const auto& in,
+                            const Case& c) { return rms_norm(in("x"), c.shape("normalized_shape"), in.optional("weight"), c.num("eps")); }},
             {"group_norm",
              [](const auto& in, const Case& c) {
                  return group_norm(in("x"), c.integer("num_groups"), in.optional("weight"), in.optional("bias"), c.num("eps", 1e-5));

@@ -66,10 +66,10 @@ TEST_CASE("a mean far from zero does not spoil the variance", "[ops]") {
 TEST_CASE("normalisation does not depend on the number of threads", "[ops]") {
     const int threads = get_num_threads();
     const auto results = [] {
-        std::vector<std::vector<float>> all;
+        std::vector<std::vector<float>> found;
         const auto collect = [&](const Tensor<>& y, const std::vector<Tensor<>>& leaves) {
-            all.push_back(y.tolist());
-            for (const auto& gradient : grad(square(y).sum(), leaves)) all.push_back(gradient.tolist());
+            found.push_back(y.tolist());
+            for (const auto& gradient : grad(square(y).sum(), leaves)) found.push_back(gradient.tolist());
         };
         const auto x = sample<float>({16, 12, 20, 21}).requires_grad_();
         const auto weight = sample<float>({12}).requires_grad_(), bias = sample<float>({12}).requires_grad_();
@@ -81,7 +81,7 @@ TEST_CASE("normalisation does not depend on the number of threads", "[ops]") {
         collect(layer_norm(rows, {300}, scale, offset), {rows, scale, offset});
         collect(rms_norm(rows, {300}, scale), {rows, scale});
         collect(batch_norm(rows, {}, {}, scale, offset, true), {rows, scale, offset});
-        return all;
+        return found;
     };
     set_num_threads(1);
     const auto one = results();

@@ -15,7 +15,10 @@ TEST_CASE("padding agrees with PyTorch", "[ops]") {
     check_family("padding.txt",
                  {
                      {"pad", [](const auto& in, const Case& c) { return pad(in("x"), c.dims("pads"), c.str("mode"), c.num("value", 0)); }},
-                     {"pad_long", [](const auto& in, const Case&) { return pad(in.longs("x"), {1, 2, 1, 0}, "constant", 7); }},
+                     {"pad_long",
+                      [](const auto& in, const Case&) {
+                          return pad(in.longs("x"), {1, 2, 1, 0}, "constant", 7);
+                      }},
                  });
 }
 
@@ -48,8 +51,7 @@ TEST_CASE("padding does not depend on the number of threads", "[ops]") {
 
 TEST_CASE("paddings that do not fit are refused", "[ops]") {
     const auto x = ones({2, 3, 4});
-    CHECK_THROWS_WITH(pad(x, {1, 1}, "mirror"),
-                      "pad: mode is \"constant\", \"reflect\", \"replicate\" or \"circular\", not \"mirror\"");
+    CHECK_THROWS_WITH(pad(x, {1, 1}, "mirror"), "pad: mode is \"constant\", \"reflect\", \"replicate\" or \"circular\", not \"mirror\"");
     CHECK_THROWS_WITH(pad(x, {1}), "pad: needs two numbers for each dimension, got [1]");
     CHECK_THROWS_WITH(pad(x, {1, 1}, "reflect", 2), "pad: a value goes with mode \"constant\", not \"reflect\"");
     CHECK_THROWS_WITH(pad(tensor({1, 2}), {1, 1, 1, 1}), "pad: [1, 1, 1, 1] are paddings of 2 dimensions, but [2] has 1");

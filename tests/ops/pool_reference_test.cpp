@@ -41,7 +41,8 @@ TEST_CASE("pooling agrees with PyTorch", "[ops]") {
              }},
             {"avg_pool2d",
              [](const auto& in, const Case& c) {
-                 const auto divisor = c.has("divisor_override") ? std::optional(c.integer("divisor_override")) : std::nullopt;
+                 std::optional<std::int64_t> divisor;
+                 if (c.has("divisor_override")) divisor = c.integer("divisor_override");
                  return avg_pool2d(in("x"), c.dims("kernel_size"), size(c, "stride", {}), size(c, "padding", 0), c.flag("ceil_mode"),
                                    c.flag("count_include_pad", true), divisor);
              }},

@@ -98,14 +98,14 @@ TEST_CASE("means of large windows do not drift", "[ops]") {
 TEST_CASE("pooling does not depend on the number of threads", "[ops]") {
     const int threads = get_num_threads();
     const auto results = [] {
-        std::vector<std::vector<float>> all;
+        std::vector<std::vector<float>> found;
         const auto x = sample<float>({8, 6, 30, 31}).requires_grad_();
         for (const auto& y : {max_pool2d(x, 2), max_pool2d(x, 3, 1, 1), avg_pool2d(x, 3, 2, 1), adaptive_avg_pool2d(x, 7),
                               adaptive_max_pool2d(x, {4, 9}), lp_pool2d(x, 2, 3)}) {
-            all.push_back(y.tolist());
-            all.push_back(grad(square(y).sum(), std::vector<Tensor<>>{x})[0].tolist());
+            found.push_back(y.tolist());
+            found.push_back(grad(square(y).sum(), std::vector<Tensor<>>{x})[0].tolist());
         }
-        return all;
+        return found;
     };
     set_num_threads(1);
     const auto one = results();

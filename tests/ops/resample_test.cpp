@@ -30,7 +30,8 @@ TEST_CASE("resampling agrees with PyTorch", "[ops]") {
                  {
                      {"interpolate",
                       [](const auto& in, const Case& c) {
-                          const auto corners = c.has("align_corners") ? std::optional(c.flag("align_corners")) : std::nullopt;
+                          std::optional<bool> corners;
+                          if (c.has("align_corners")) corners = c.flag("align_corners");
                           return interpolate(in("x"), c.has("size") ? c.dims("size") : Dims{}, factor_of(c), c.str("mode", "nearest"),
                                              corners, c.flag("recompute_scale_factor"), c.flag("antialias"));
                       }},
@@ -58,13 +59,13 @@ TEST_CASE("resampling does not depend on the number of threads", "[ops]") {
     Generator generator(1);
     const auto x = empty<float>({4, 6, 20, 30}).normal_(0, 1, generator).requires_grad_();
     const auto results = [&] {
-        std::vector<std::vector<float>> all;
+        std::vector<std::vector<float>> found;
         for (const auto& y : {interpolate(x, {}, 2, "bilinear"), interpolate(x, {7, 50}, {}, "bicubic"), interpolate(x, {}, 3),
                               interpolate(x, {9, 11}, {}, "bilinear", {}, false, true)}) {
-            all.push_back(y.tolist());
-            all.push_back(grad(square(y).sum(), std::vector<Tensor<>>{x})[0].tolist());
+            found.push_back(y.tolist());
+            found.push_back(grad(square(y).sum(), std::vector<Tensor<>>{x})[0].tolist());
         }
-        return all;
+        return found;
     };
     set_num_threads(1);
     const auto one = results();

@@ -71,8 +71,8 @@ Tensor<T, D> batch_norm(const Tensor<T, D>& x, const std::type_identity_t<Tensor
     }
     auto y = detail::normalize_batch(x, norm, training, weight, bias, eps, stats);
     if (training && running_mean.defined() && x.numel() > 0) {
-        update_running(D{}, static_cast<const double*>(stats.data()), static_cast<const double*>(stats.data() + norm.channels), norm.channels,
-                       static_cast<double>(norm.count()), momentum, running_mean.data(), running_var.data());
+        update_running(D{}, static_cast<const double*>(stats.data()), static_cast<const double*>(stats.data() + norm.channels),
+                       norm.channels, static_cast<double>(norm.count()), momentum, running_mean.data(), running_var.data());
         running_mean.get()->bump_version("batch_norm");
         running_var.get()->bump_version("batch_norm");
     }

@@ -68,8 +68,8 @@ Tensor<T, D> take_rows(const Tensor<T, D>& table, const Lookup<D>& lookup) {
 
 }  // namespace detail
 
-/// y[i, j, …, :] = weight[indices[i, j, …], :] for a table `weight` [rows, width]. The row padding_idx (which may count from the end) gets no
-/// gradient. With max_norm, rows that are asked for are first, in place, scaled down to that norm_type-norm. With scale_grad_by_freq,
+/// y[i, j, …, :] = weight[indices[i, j, …], :] for a table `weight` [rows, width]. The row padding_idx (which may count from the end) gets
+/// no gradient. With max_norm, rows that are asked for are first, in place, scaled down to that norm_type-norm. With scale_grad_by_freq,
 /// gradients are divided by how often their row occurs in `indices`. Throws IndexError on a number outside of the table.
 template <class T, class D>
 Tensor<T, D> embedding(const Tensor<std::int64_t, D>& indices, const Tensor<T, D>& weight, std::optional<std::int64_t> padding_idx = {},

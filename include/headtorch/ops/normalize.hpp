@@ -18,9 +18,9 @@ namespace headtorch::detail {
 
 /// Which elements are normalised together, and how weight and bias lie over them.
 struct Normalisation {
-    Shape view;     ///< the input is seen in this shape
-    Dims dims;      ///< and normalised over these dimensions of it
-    Shape weight;   ///< weight and bias in this shape broadcast to the input's own
+    Shape view;    ///< the input is seen in this shape
+    Dims dims;     ///< and normalised over these dimensions of it
+    Shape weight;  ///< weight and bias in this shape broadcast to the input's own
     bool centred = true;
 };
 
@@ -68,6 +68,8 @@ const T* values_or_null(const Tensor<T, D>& tensor, Tensor<T, D>& keep) {
     return keep.data();
 }
 template <class T, class D>
-T* output_or_null(const Tensor<T, D>& tensor) { return tensor.defined() ? tensor.data() : nullptr; }
+T* output_or_null(const Tensor<T, D>& tensor) {
+    return tensor.defined() ? tensor.data() : nullptr;
+}
 
 }  // namespace headtorch::detail

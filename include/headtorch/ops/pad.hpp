@@ -34,8 +34,7 @@ HEADTORCH_NOINLINE inline PadPlan plan_pad(const Shape& shape, const IntList& pa
     for (int k = 0; 2 * k < pads.rank(); ++k) {
         const int d = shape.rank() - 1 - k;
         const std::int64_t left = pads[2 * k], right = pads[2 * k + 1], size = shape[d], most = std::max(left, right);
-        if (__builtin_add_overflow(size, left, &plan.out[d]) || __builtin_add_overflow(plan.out[d], right, &plan.out[d]) ||
-            plan.out[d] < 0)
+        if (__builtin_add_overflow(size, left, &plan.out[d]) || __builtin_add_overflow(plan.out[d], right, &plan.out[d]) || plan.out[d] < 0)
             throw ShapeError(message("pad: ", left, " and ", right, " at dimension ", d, " of ", shape, " leave no valid size"));
         plan.left[d] = left;
         plan.low[d] = std::max<std::int64_t>(0, -left);
@@ -44,8 +43,8 @@ HEADTORCH_NOINLINE inline PadPlan plan_pad(const Shape& shape, const IntList& pa
             throw ShapeError(message("pad: reflection needs a padding smaller than the dimension, got ", left, " and ", right,
                                      " at dimension ", d, " of ", shape));
         if (mode == PadMode::circular && most > plan.high[d] - plan.low[d])
-            throw ShapeError(message("pad: circular padding wraps around at most once, got ", left, " and ", right, " at dimension ", d,
-                                     " of ", shape));
+            throw ShapeError(
+                message("pad: circular padding wraps around at most once, got ", left, " and ", right, " at dimension ", d, " of ", shape));
         if (mode == PadMode::replicate && size == 0 && plan.out[d] > 0)
             throw ShapeError(message("pad: dimension ", d, " of ", shape, " is empty: there is no edge to replicate"));
     }

@@ -40,8 +40,7 @@ Tensor<T, D> pick(const Tensor<T, D>& x, const Places<D>& at, const PoolPlan& pl
     pick_places(D{}, static_cast<const T*>(detached_contiguous(x).data()), at.data(), plan.planes, plan.in_size(), plan.out_size(),
                 y.data());
     if (needs_grad(x))
-        return record("max_pool", std::move(y),
-                      input(x, [at, plan, in = x.shape()](const auto& g) { return unpick(g, at, plan, in); }));
+        return record("max_pool", std::move(y), input(x, [at, plan, in = x.shape()](const auto& g) { return unpick(g, at, plan, in); }));
     return y;
 }
 

@@ -14,8 +14,7 @@ namespace headtorch::detail {
 
 /// One number, or one for each of `count` dimensions, all from `least` to 2^31 - 1.
 HEADTORCH_NOINLINE inline IntList spatial_sizes(const char* op, const char* what, const IntList& given, int count, std::int64_t least) {
-    if (given.rank() != 1 && given.rank() != count)
-        throw ValueError(message(op, ": ", what, " is one number or ", count, ", got ", given));
+    if (given.rank() != 1 && given.rank() != count) throw ValueError(message(op, ": ", what, " is one number or ", count, ", got ", given));
     for (std::int64_t value : given)
         if (value < least || value > std::numeric_limits<std::int32_t>::max())
             throw ValueError(message(op, ": ", what, " must be at least ", least, " and less than 2^31, got ", given));
@@ -73,7 +72,8 @@ HEADTORCH_NOINLINE inline Pooling plan_pool(const char* op, const Shape& shape, 
                                      axis.kernel, " and dilation ", axis.dilation));
         axis.out = window_count(axis, ceil_mode);
         if (axis.out < 1)
-            throw ShapeError(message(op, ": a window of kernel_size ", kernel, " does not fit into ", shape, "; use a smaller one, or padding"));
+            throw ShapeError(
+                message(op, ": a window of kernel_size ", kernel, " does not fit into ", shape, "; use a smaller one, or padding"));
         pooling.out[shape.rank() - spatial + k] = axis.out;
     }
     return pooling;

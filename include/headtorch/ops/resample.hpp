@@ -72,7 +72,8 @@ HEADTORCH_NOINLINE inline IntList interpolated_sizes(const Shape& shape, const I
         if (scale.count() == 0) continue;
         const double factor = scale[scale.count() == 1 ? 0 : d], scaled = std::floor(static_cast<double>(shape[2 + d]) * factor);
         if (!(factor > 0) || !(scaled >= 1) || scaled > std::numeric_limits<std::int32_t>::max())
-            throw ValueError(message("interpolate: a scale_factor of ", factor, " makes no valid size of dimension ", 2 + d, " of ", shape));
+            throw ValueError(
+                message("interpolate: a scale_factor of ", factor, " makes no valid size of dimension ", 2 + d, " of ", shape));
         sizes[d] = static_cast<std::int64_t>(scaled);
     }
     return sizes;
@@ -82,8 +83,8 @@ HEADTORCH_NOINLINE inline IntList interpolated_sizes(const Shape& shape, const I
 HEADTORCH_NOINLINE inline Interpolation interpolation_mode(std::string_view mode, int rank, bool corners_given, bool antialias) {
     const bool flat = mode == "bilinear" || mode == "bicubic", smooth = flat || mode == "linear";
     if (!smooth && mode != "nearest" && mode != "nearest-exact")
-        throw ValueError(message("interpolate: mode is \"nearest\", \"nearest-exact\", \"linear\", \"bilinear\", \"bicubic\" or \"area\", not \"",
-                                 mode, "\""));
+        throw ValueError(message(
+            "interpolate: mode is \"nearest\", \"nearest-exact\", \"linear\", \"bilinear\", \"bicubic\" or \"area\", not \"", mode, "\""));
     if ((flat && rank != 4) || (mode == "linear" && rank != 3))
         throw ShapeError(message("interpolate: mode \"", mode, "\" needs an input of ", flat ? 4 : 3, " dimensions, got ", rank));
     if (corners_given && !smooth) throw ValueError(message("interpolate: align_corners goes with smooth modes, not with \"", mode, "\""));
@@ -116,7 +117,8 @@ Tensor<T, D> interpolate(const Tensor<T, D>& x, const Dims& size, const ScaleFac
         const int from = d - 2 + spatial;  // signals have one row
         axis.in = from < 0 ? 1 : x.shape()[2 + from];
         axis.out = from < 0 ? 1 : sizes[from];
-        axis.scale = from < 0 || recompute_scale_factor || scale_factor.count() == 0 ? 0 : scale_factor[scale_factor.count() == 1 ? 0 : from];
+        axis.scale =
+            from < 0 || recompute_scale_factor || scale_factor.count() == 0 ? 0 : scale_factor[scale_factor.count() == 1 ? 0 : from];
         (d ? how.columns : how.rows) = detail::resample_table<T, D>(axis);
         if (from >= 0) how.out[2 + from] = axis.out;
     }

@@ -53,8 +53,8 @@ Tensor<T, D> normalize_rows(const char* op, const Tensor<T, D>& x, const RowNorm
                           row_norm_backward(D{}, static_cast<const T*>(gradient.data()), static_cast<const T*>(in.data()), norm, eps,
                                             values_or_null(weight(), held), mean, variance, dx.data());
                       if (wants(1) || wants(2))
-                          row_norm_parameters(D{}, static_cast<const T*>(gradient.data()), static_cast<const T*>(in.data()), norm, eps, mean,
-                                              variance, output_or_null(dweight), output_or_null(dbias));
+                          row_norm_parameters(D{}, static_cast<const T*>(gradient.data()), static_cast<const T*>(in.data()), norm, eps,
+                                              mean, variance, output_or_null(dweight), output_or_null(dbias));
                       return results;
                   });
 }
@@ -64,8 +64,7 @@ inline RowNorm rows_of_shape(const char* op, const Shape& shape, const Shape& no
     const int leading = shape.rank() - normalized_shape.rank();
     bool fits = leading >= 0 && !normalized_shape.empty();
     for (int d = 0; fits && d < normalized_shape.rank(); ++d) fits = shape[leading + d] == normalized_shape[d];
-    if (!fits)
-        throw ShapeError(message(op, ": an input of shape ", shape, " does not end in the normalized_shape ", normalized_shape));
+    if (!fits) throw ShapeError(message(op, ": an input of shape ", shape, " does not end in the normalized_shape ", normalized_shape));
     RowNorm norm{.rows = 1, .channels = normalized_shape.numel()};
     for (int d = 0; d < leading; ++d) norm.rows *= shape[d];
     return norm;
@@ -123,13 +122,13 @@ Tensor<T, D> group_norm(const Tensor<T, D>& x, std::int64_t num_groups, const st
     return detail::normalize_rows("group_norm", x, norm, weight, bias, {x.shape()[1]}, detail::along_channels(x.shape()), eps);
 }
 
-/// Each channel of each example of x [N, C, …] on its own, by its own statistics, or with use_input_stats = false by running ones, which are
-/// gathered as in batch_norm() where they are given. Ulyanov, Vedaldi and Lempitsky, Instance Normalization (2016).
+/// Each channel of each example of x [N, C, …] on its own, by its own statistics, or with use_input_stats = false by running ones, which
+/// are gathered as in batch_norm() where they are given. Ulyanov, Vedaldi and Lempitsky, Instance Normalization (2016).
 template <class T, class D>
 Tensor<T, D> instance_norm(const Tensor<T, D>& x, const std::type_identity_t<Tensor<T, D>>& running_mean = {},
-                           const std::type_identity_t<Tensor<T, D>>& running_var = {}, const std::type_identity_t<Tensor<T, D>>& weight = {},
-                           const std::type_identity_t<Tensor<T, D>>& bias = {}, bool use_input_stats = true, double momentum = 0.1,
-                           double eps = 1e-5) {
+                           const std::type_identity_t<Tensor<T, D>>& running_var = {},
+                           const std::type_identity_t<Tensor<T, D>>& weight = {}, const std::type_identity_t<Tensor<T, D>>& bias = {},
+                           bool use_input_stats = true, double momentum = 0.1, double eps = 1e-5) {
     if (!use_input_stats) return batch_norm(x, running_mean, running_var, weight, bias, false, momentum, eps);
     if (x.dim() < 3) throw ShapeError(message("instance_norm: needs an input [batch, channels, ...], got ", x.shape()));
     const std::int64_t channels = x.shape()[1];

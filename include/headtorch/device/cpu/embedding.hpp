@@ -15,8 +15,8 @@
 
 namespace headtorch {
 
-/// dtable[index[i]] += g[i], rows of `width` numbers, from zeros; row `padding` (unless negative) stays zero. With `by_frequency` each g[i] is
-/// divided by the number of times that its index occurs. Threads share out the rows of the table, and each adds in the order of i.
+/// dtable[index[i]] += g[i], rows of `width` numbers, from zeros; row `padding` (unless negative) stays zero. With `by_frequency` each g[i]
+/// is divided by the number of times that its index occurs. Threads share out the rows of the table, and each adds in the order of i.
 template <class T>
 void embedding_backward(Cpu, const T* g, const std::int64_t* index, std::int64_t count, std::int64_t rows, std::int64_t width,
                         std::int64_t padding, bool by_frequency, T* dtable) {

@@ -42,8 +42,7 @@ HEADTORCH_ALWAYS_INLINE void add_sums(std::int64_t n, double (&totals)[K], const
                 for (int k = 0; k < K; ++k) sums[k][u] += term(i + u * W, k, std::int64_t{W});
         for (; i < end; i += W) {
             const std::int64_t m = std::min<std::int64_t>(W, end - i);
-            for (int k = 0; k < K; ++k)
-                sums[k][0] += m == W ? term(i, k, m) : P(where(first_lanes<T, W>(m), term(i, k, m), T(0)));
+            for (int k = 0; k < K; ++k) sums[k][0] += m == W ? term(i, k, m) : P(where(first_lanes<T, W>(m), term(i, k, m), T(0)));
         }
         for (int k = 0; k < K; ++k)
             totals[k] += static_cast<double>(fold_lanes(reduction::Sum{}, P((sums[k][0] + sums[k][1]) + (sums[k][2] + sums[k][3]))));

@@ -68,8 +68,8 @@ void row_norm_forward(Cpu, const T* x, const RowNorm& norm, double eps, const T*
         const T center = static_cast<T>(moments.mean);
         const double shift = -(moments.mean - static_cast<double>(center)) * scale;
         if (norm.inner == 1) {
-            cpu::detail::scale_by_elements(in, length, center, static_cast<T>(scale), static_cast<T>(shift), weight ? weight + first : weight,
-                                           bias ? bias + first : bias, out);
+            cpu::detail::scale_by_elements(in, length, center, static_cast<T>(scale), static_cast<T>(shift),
+                                           weight ? weight + first : weight, bias ? bias + first : bias, out);
             return;
         }
         for (std::int64_t c = 0; c < norm.channels; ++c) {
@@ -161,7 +161,8 @@ void row_norm_parameters(Cpu, const T* g, const T* x, const RowNorm& norm, doubl
         });
         return;
     }
-    parallel_for(channels, 32768 / std::max<std::int64_t>(1, norm.rows / norm.groups * norm.inner), [&](std::int64_t begin, std::int64_t end) {
+    const std::int64_t work = std::max<std::int64_t>(1, norm.rows / norm.groups * norm.inner);
+    parallel_for(channels, 32768 / work, [&](std::int64_t begin, std::int64_t end) {
         for (std::int64_t c = begin; c < end; ++c) {
             double total = 0, product = 0;
             for (std::int64_t row = c / norm.channels; row < norm.rows; row += norm.groups) {

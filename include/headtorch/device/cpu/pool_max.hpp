@@ -114,8 +114,7 @@ void max_of_windows(const T* plane, const PoolPlan& plan, std::int64_t o, T* y, 
 template <class T>
 void max_of_shares(const T* plane, const PoolPlan& plan, std::int64_t o, T* y, std::int32_t* at) {
     for (std::int64_t j = 0; j < plan.columns.out; ++j) {
-        Largest<T, std::int64_t> largest{-std::numeric_limits<T>::infinity(),
-                                         plan.rows.first(o) * plan.columns.in + plan.columns.first(j)};
+        Largest<T, std::int64_t> largest{-std::numeric_limits<T>::infinity(), plan.rows.first(o) * plan.columns.in + plan.columns.first(j)};
         for (std::int64_t r = plan.rows.first(o); r < plan.rows.last(o); ++r)
             for (std::int64_t c = plan.columns.first(j); c < plan.columns.last(j); ++c)
                 largest.consider(plane[r * plan.columns.in + c], r * plan.columns.in + c);
