@@ -233,6 +233,8 @@ TEST_CASE("tensors that leave their storage are refused", "[io]") {
     refuse(tensor_of(storage("0", 7), 0, {6}, {1}), "its storage of [7] float32 has 24 bytes");
     refuse(tensor_of(storage("0", 6, "DoubleStorage"), 0, {6}, {1}), "its storage of [6] float64 has 24 bytes");
     refuse(tensor_of(storage("../x", 6), 0, {6}, {1}), "its storage data/\"../x\" is missing");
+    refuse("](" + tensor_of(memory, 0, {6}, {1}) + tensor_of(storage("0", 600), 0, {600}, {1}) + "e",
+           "its storage has 6 elements in one place and 600 in another");
     refuse(tensor_of(storage("0", 24, "BoolStorage"), 0, {6}, {1}), "not all of its bytes are 0 or 1");
     refuse(memory, "is neither a tensor nor a number nor a string");
     refuse("ctorch._utils\n_rebuild_parameter\n(K\1tR", "describes a parameter without a tensor");

@@ -150,10 +150,13 @@ private:
         const Element element = find_storage_name(storage.items[1]->text)->element;
         const std::string_view key = storage.items[2]->text;
         Ref<TensorImpl>& memory = storages_[{std::string(key), element}];
+        const std::int64_t numel = storage.items[4]->integer;
+        if (memory && memory->numel != numel)
+            file_.fail(in_quotes(tensor), ": its storage has ", memory->numel, " elements in one place and ", numel, " in another");
         if (memory) return memory;
         const ZipEntry* entry = zip_.find(message(prefix_, "data/", key));
         if (!entry) file_.fail(in_quotes(tensor), ": its storage data/", in_quotes(key), " is missing");
-        const Shape shape{storage.items[4]->integer};
+        const Shape shape{numel};
         if (checked_bytes(file_, tensor, shape, facts(element).bytes) != entry->size)
             file_.fail(in_quotes(tensor), ": its storage of ", shape, " ", facts(element).name, " has ", entry->size, " bytes");
         ZipStream stream(zip_, *entry);
