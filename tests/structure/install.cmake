@@ -28,6 +28,7 @@ run(${configure} -S ${consumers}/consumer -B ${WORK}/package -D CMAKE_PREFIX_PAT
 run(${CMAKE_COMMAND} --build ${WORK}/package)
 run(${WORK}/package/consumer)
 expect_greeting()
+run(${WORK}/package/consumer_io ${WORK}/package)
 
 # a newer version than this is not found
 execute_process(COMMAND ${configure} -S ${consumers}/consumer -B ${WORK}/newer -D CMAKE_PREFIX_PATH=${WORK}/prefix -D WANTED=0.2
