@@ -97,9 +97,11 @@ private:
             int locked = 0;
             do locked = flock(file_, LOCK_EX);
             while (locked != 0 && errno == EINTR);
-            struct stat opened {}, named {};
+            struct stat opened {
+            }, named{};
             if (locked != 0 || fstat(file_, &opened) != 0) abandon_and_fail("cannot lock the temporary file", false);
-            const bool still_named = lstat(temporary_.c_str(), &named) == 0 && named.st_ino == opened.st_ino && named.st_dev == opened.st_dev;
+            const bool still_named =
+                lstat(temporary_.c_str(), &named) == 0 && named.st_ino == opened.st_ino && named.st_dev == opened.st_dev;
             if (!still_named) {  // another program has finished with it meanwhile
                 close(std::exchange(file_, -1));
                 continue;

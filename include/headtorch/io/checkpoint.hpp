@@ -158,7 +158,8 @@ inline std::vector<std::pair<std::string, CheckpointPart>> parts_of(std::string_
     std::unordered_set<std::string_view> names{"model", "optimizer", "scheduler", "generator", "epoch", "number"};
     for (const auto& [name, part] : checkpoint.others) {
         if (name.empty() || name.find_first_of(".,") != std::string::npos || !names.insert(name).second)
-            throw ValueError(message(op, ": a part cannot be called ", in_quotes(name), ": the name is taken, empty, or has a dot or a comma"));
+            throw ValueError(
+                message(op, ": a part cannot be called ", in_quotes(name), ": the name is taken, empty, or has a dot or a comma"));
         add(name, part);
     }
     return parts;

@@ -33,9 +33,9 @@ struct ElementFacts {
 
 inline const ElementFacts& facts(Element element) {
     static constexpr ElementFacts all[] = {
-        {"float32", 4, Dtype::float32}, {"float64", 8, Dtype::float64},  {"int64", 8, Dtype::int64}, {"int32", 4, Dtype::int32},
-        {"uint8", 1, Dtype::uint8},     {"bool", 1, Dtype::boolean},     {"float16", 2, Dtype::float32}, {"bfloat16", 2, Dtype::float32},
-        {"int8", 1, Dtype::int32},      {"int16", 2, Dtype::int32},      {"uint16", 2, Dtype::int32}, {"uint32", 4, Dtype::int64},
+        {"float32", 4, Dtype::float32}, {"float64", 8, Dtype::float64}, {"int64", 8, Dtype::int64},     {"int32", 4, Dtype::int32},
+        {"uint8", 1, Dtype::uint8},     {"bool", 1, Dtype::boolean},    {"float16", 2, Dtype::float32}, {"bfloat16", 2, Dtype::float32},
+        {"int8", 1, Dtype::int32},      {"int16", 2, Dtype::int32},     {"uint16", 2, Dtype::int32},    {"uint32", 4, Dtype::int64},
     };
     return all[static_cast<std::size_t>(element)];
 }
@@ -45,12 +45,18 @@ inline bool is_native(Element element) { return element <= Element::boolean; }
 /// A handle to a tensor on the host whose type is known at run time only.
 inline nn::AnyTensorHandle any_tensor(Ref<TensorImpl> impl) {
     switch (impl->dtype) {
-        case Dtype::float32: return Tensor<float>(std::move(impl));
-        case Dtype::float64: return Tensor<double>(std::move(impl));
-        case Dtype::int64: return Tensor<std::int64_t>(std::move(impl));
-        case Dtype::int32: return Tensor<std::int32_t>(std::move(impl));
-        case Dtype::uint8: return Tensor<std::uint8_t>(std::move(impl));
-        case Dtype::boolean: return Tensor<bool>(std::move(impl));
+        case Dtype::float32:
+            return Tensor<float>(std::move(impl));
+        case Dtype::float64:
+            return Tensor<double>(std::move(impl));
+        case Dtype::int64:
+            return Tensor<std::int64_t>(std::move(impl));
+        case Dtype::int32:
+            return Tensor<std::int32_t>(std::move(impl));
+        case Dtype::uint8:
+            return Tensor<std::uint8_t>(std::move(impl));
+        case Dtype::boolean:
+            return Tensor<bool>(std::move(impl));
     }
     return {};
 }
@@ -81,19 +87,26 @@ inline void convert_elements(Element from, const unsigned char* data, Dtype to, 
     const auto same = [](auto value) { return value; };
     const bool wide = to == Dtype::float64;
     switch (from) {
-        case Element::float32: return convert_each<float, double>(data, target, count, same);
-        case Element::float64: return convert_each<double, float>(data, target, count, same);
+        case Element::float32:
+            return convert_each<float, double>(data, target, count, same);
+        case Element::float64:
+            return convert_each<double, float>(data, target, count, same);
         case Element::float16:
             return wide ? convert_each<std::uint16_t, double>(data, target, count, from_half)
                         : convert_each<std::uint16_t, float>(data, target, count, from_half);
         case Element::bfloat16:
             return wide ? convert_each<std::uint16_t, double>(data, target, count, from_bfloat)
                         : convert_each<std::uint16_t, float>(data, target, count, from_bfloat);
-        case Element::int8: return convert_each<std::int8_t, std::int32_t>(data, target, count, same);
-        case Element::int16: return convert_each<std::int16_t, std::int32_t>(data, target, count, same);
-        case Element::uint16: return convert_each<std::uint16_t, std::int32_t>(data, target, count, same);
-        case Element::uint32: return convert_each<std::uint32_t, std::int64_t>(data, target, count, same);
-        default: return;
+        case Element::int8:
+            return convert_each<std::int8_t, std::int32_t>(data, target, count, same);
+        case Element::int16:
+            return convert_each<std::int16_t, std::int32_t>(data, target, count, same);
+        case Element::uint16:
+            return convert_each<std::uint16_t, std::int32_t>(data, target, count, same);
+        case Element::uint32:
+            return convert_each<std::uint32_t, std::int64_t>(data, target, count, same);
+        default:
+            return;
     }
 }
 
@@ -105,7 +118,8 @@ inline Dtype resolve_dtype(const RandomAccessFile& file, std::string_view tensor
         throw ValueError(message("load: LoadOptions::dtype is float32 or float64, not ", name(*options.dtype)));
     if (options.dtype && floating) return *options.dtype;
     if (is_native(element) || options.widen) return from.dtype;
-    file.fail(in_quotes(tensor), " is of ", from.name, ", which no tensor here can be: load it with {.widen = true} to get ", name(from.dtype));
+    file.fail(in_quotes(tensor), " is of ", from.name, ", which no tensor here can be: load it with {.widen = true} to get ",
+              name(from.dtype));
 }
 
 /// Fetches the next bytes of a tensor; throws when they are not there.

@@ -29,17 +29,22 @@ struct NpyHeader {
 /// Reads the dictionary `{'descr': '<f4', 'fortran_order': False, 'shape': (2, 3), }`, and nothing else of Python.
 class NpyHeaderParser {
 public:
-    NpyHeaderParser(const RandomAccessFile& file, std::string_view array, std::string_view text) : file_(file), array_(array), rest_(text) {}
+    NpyHeaderParser(const RandomAccessFile& file, std::string_view array, std::string_view text)
+        : file_(file), array_(array), rest_(text) {}
 
     NpyHeader parse() {
         expect('{');
         while (!accept('}')) {
             const std::string_view key = string();
             expect(':');
-            if (key == "descr") once(has_descr_), descr(string());
-            else if (key == "fortran_order") once(has_order_), header_.fortran_order = boolean();
-            else if (key == "shape") once(has_shape_), shape();
-            else fail("has an entry ", in_quotes(key));
+            if (key == "descr")
+                once(has_descr_), descr(string());
+            else if (key == "fortran_order")
+                once(has_order_), header_.fortran_order = boolean();
+            else if (key == "shape")
+                once(has_shape_), shape();
+            else
+                fail("has an entry ", in_quotes(key));
             if (!accept(',')) {
                 expect('}');
                 break;
@@ -114,11 +119,12 @@ private:
             Element element;
         };
         static constexpr Name names[] = {
-            {"f4", Element::float32}, {"f8", Element::float64}, {"i8", Element::int64}, {"i4", Element::int32},
+            {"f4", Element::float32}, {"f8", Element::float64}, {"i8", Element::int64},   {"i4", Element::int32},
             {"u1", Element::uint8},   {"b1", Element::boolean}, {"f2", Element::float16}, {"i1", Element::int8},
             {"i2", Element::int16},   {"u2", Element::uint16},  {"u4", Element::uint32},
         };
-        if (text.find('O') != std::string_view::npos) fail("is of an array of Python objects; they are not read, for that would execute code");
+        if (text.find('O') != std::string_view::npos)
+            fail("is of an array of Python objects; they are not read, for that would execute code");
         const char order = text.empty() ? '\0' : text.front();
         for (const Name& name : names)
             if (std::string_view("<>|=").find(order) != std::string_view::npos && text.substr(1) == name.text) {
@@ -145,7 +151,8 @@ inline nn::AnyTensorHandle read_npy(const RandomAccessFile& file, std::string_vi
         size -= count;
     };
     fetch(start, 8);
-    if (!std::equal(start, start + 6, reinterpret_cast<const unsigned char*>("\x93NUMPY"))) file.fail(in_quotes(array), " is no .npy array");
+    if (!std::equal(start, start + 6, reinterpret_cast<const unsigned char*>("\x93NUMPY")))
+        file.fail(in_quotes(array), " is no .npy array");
     const int version = start[6];
     if (version < 1 || version > 3) file.fail(in_quotes(array), ": version ", version, " of .npy is not known here; 1 to 3 are");
     fetch(start + 8, version == 1 ? 2 : 4);
@@ -161,8 +168,7 @@ inline nn::AnyTensorHandle read_npy(const RandomAccessFile& file, std::string_vi
         file.fail(in_quotes(array), ": ", header.shape, " of ", facts(header.element).name, " take ", needed, " bytes, but ", size,
                   " are there: the file is truncated or corrupt");
     const Dtype dtype = resolve_dtype(file, array, header.element, options);
-    if (!header.fortran_order)
-        return any_tensor(read_elements(file, array, header.element, header.big_endian, header.shape, dtype, read));
+    if (!header.fortran_order) return any_tensor(read_elements(file, array, header.element, header.big_endian, header.shape, dtype, read));
     // Fortran's order is C's with the dimensions the other way round.
     Shape reversed;
     for (int d = header.shape.rank(); d-- > 0;) reversed.push_back(header.shape[d]);

@@ -25,7 +25,8 @@ inline nn::StateDict load_npz(const std::string& path, const LoadOptions& option
         const auto name = names(array.substr(0, array.size() - 4));
         if (!name) continue;
         ZipStream stream(zip, entry);
-        dict.append(*name, detail::read_npy(file, array, entry.size, options, [&](void* target, std::size_t count) { stream.read(target, count); }));
+        dict.append(*name, detail::read_npy(file, array, entry.size, options,
+                                            [&](void* target, std::size_t count) { stream.read(target, count); }));
     }
     names.check_root();
     return dict;

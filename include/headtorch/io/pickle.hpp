@@ -23,7 +23,7 @@ namespace headtorch::io::detail {
 struct PickleValue {
     enum class Kind : std::uint8_t { none, boolean, integer, real, text, list, tuple, dict, global, storage, tensor };
     Kind kind = Kind::none;
-    std::int64_t integer = 0;         ///< boolean, integer
+    std::int64_t integer = 0;  ///< boolean, integer
     double real = 0;
     std::string_view text;            ///< text; a global's name, as "torch.FloatStorage"
     std::vector<PickleValue*> items;  ///< list, tuple: elements; dict: keys and values in turn; storage, tensor: the arguments
@@ -36,8 +36,8 @@ struct StorageName {
     Element element;
 };
 inline constexpr StorageName storage_names[] = {
-    {"torch.FloatStorage", Element::float32}, {"torch.DoubleStorage", Element::float64},   {"torch.LongStorage", Element::int64},
-    {"torch.IntStorage", Element::int32},     {"torch.ByteStorage", Element::uint8},       {"torch.BoolStorage", Element::boolean},
+    {"torch.FloatStorage", Element::float32}, {"torch.DoubleStorage", Element::float64},    {"torch.LongStorage", Element::int64},
+    {"torch.IntStorage", Element::int32},     {"torch.ByteStorage", Element::uint8},        {"torch.BoolStorage", Element::boolean},
     {"torch.HalfStorage", Element::float16},  {"torch.BFloat16Storage", Element::bfloat16}, {"torch.CharStorage", Element::int8},
     {"torch.ShortStorage", Element::int16},
 };
@@ -153,7 +153,8 @@ private:
         for (const std::string_view known : functions)
             if (full == known) return push(Kind::global).text = known, void();
         if (const StorageName* storage = find_storage_name(full)) return push(Kind::global).text = storage->text, void();
-        fail("asks for ", in_quotes(full), ", and only tensors, dictionaries, lists, numbers and strings are read here; nothing was executed");
+        fail("asks for ", in_quotes(full),
+             ", and only tensors, dictionaries, lists, numbers and strings are read here; nothing was executed");
     }
     void call() {
         Value *arguments = pop(), *function = pop();
@@ -203,42 +204,80 @@ private:
             case 0x80:  // PROTO
                 if (const int version = number<std::uint8_t>(); version > 5) fail("is of protocol ", version, ", which is not known here");
                 return;
-            case 0x95: take(8); return;  // FRAME
-            case '(': return marks_.push_back(stack_.size());
-            case '0': pop(); return;
-            case 'N': push(Kind::none); return;
-            case 0x88: push(Kind::boolean).integer = 1; return;
-            case 0x89: push(Kind::boolean).integer = 0; return;
-            case 'J': return push_integer(static_cast<std::int32_t>(number<std::uint32_t>()));
-            case 'K': return push_integer(number<std::uint8_t>());
-            case 'M': return push_integer(number<std::uint16_t>());
-            case 0x8a: return push_integer(long_integer(number<std::uint8_t>()));
-            case 'G': push(Kind::real).real = big_endian_double(); return;
-            case 'X': return push_text(take(number<std::uint32_t>()));
-            case 0x8c: case 'U': return push_text(take(number<std::uint8_t>()));
-            case 0x8d: return push_text(take(number<std::uint64_t>()));
-            case '}': push(Kind::dict); return;
-            case ']': push(Kind::list); return;
-            case ')': push(Kind::tuple); return;
-            case 't': return push_tuple(pop_to_mark());
-            case 0x85: return push_tuple_of(1);
-            case 0x86: return push_tuple_of(2);
-            case 0x87: return push_tuple_of(3);
+            case 0x95:
+                take(8);
+                return;  // FRAME
+            case '(':
+                return marks_.push_back(stack_.size());
+            case '0':
+                pop();
+                return;
+            case 'N':
+                push(Kind::none);
+                return;
+            case 0x88:
+                push(Kind::boolean).integer = 1;
+                return;
+            case 0x89:
+                push(Kind::boolean).integer = 0;
+                return;
+            case 'J':
+                return push_integer(static_cast<std::int32_t>(number<std::uint32_t>()));
+            case 'K':
+                return push_integer(number<std::uint8_t>());
+            case 'M':
+                return push_integer(number<std::uint16_t>());
+            case 0x8a:
+                return push_integer(long_integer(number<std::uint8_t>()));
+            case 'G':
+                push(Kind::real).real = big_endian_double();
+                return;
+            case 'X':
+                return push_text(take(number<std::uint32_t>()));
+            case 0x8c:
+            case 'U':
+                return push_text(take(number<std::uint8_t>()));
+            case 0x8d:
+                return push_text(take(number<std::uint64_t>()));
+            case '}':
+                push(Kind::dict);
+                return;
+            case ']':
+                push(Kind::list);
+                return;
+            case ')':
+                push(Kind::tuple);
+                return;
+            case 't':
+                return push_tuple(pop_to_mark());
+            case 0x85:
+                return push_tuple_of(1);
+            case 0x86:
+                return push_tuple_of(2);
+            case 0x87:
+                return push_tuple_of(3);
             case 'a': {
                 Value* item = pop();
                 return append_all(Kind::list, {item});
             }
-            case 'e': return append_all(Kind::list, pop_to_mark());
+            case 'e':
+                return append_all(Kind::list, pop_to_mark());
             case 's': {
                 Value *value = pop(), *key = pop();
                 return append_all(Kind::dict, {key, value});
             }
-            case 'u': return append_all(Kind::dict, pop_to_mark());
-            case 'q': return remember(number<std::uint8_t>());
-            case 'r': return remember(number<std::uint32_t>());
-            case 0x94: return remember(static_cast<std::uint32_t>(memo_.size()));
-            case 'h': return recall(number<std::uint8_t>());
-            case 'j': return recall(number<std::uint32_t>());
+            case 'u':
+                return append_all(Kind::dict, pop_to_mark());
+            case 'q':
+                return remember(number<std::uint8_t>());
+            case 'r':
+                return remember(number<std::uint32_t>());
+            case 0x94:
+                return remember(static_cast<std::uint32_t>(memo_.size()));
+            case 'h':
+                return recall(number<std::uint8_t>());
+            case 'j':
+                return recall(number<std::uint32_t>());
             case 'c': {
                 const std::string_view module = line(), name = line();
                 return push_global(module, name);
@@ -248,13 +287,16 @@ private:
                 if (!name->is(Kind::text) || !module->is(Kind::text)) fail("asks for a global without a name");
                 return push_global(module->text, name->text);
             }
-            case 'Q': return push_storage();
-            case 'R': return call();
+            case 'Q':
+                return push_storage();
+            case 'R':
+                return call();
             case 'b':  // sets attributes; those of an ordered dictionary (PyTorch's _metadata) say nothing about the tensors
                 pop();
                 if (!top()->is(Kind::dict)) fail("sets attributes of something that is no dictionary");
                 return;
-            default: fail("has the instruction ", static_cast<int>(op), ", which is not known here; nothing was executed");
+            default:
+                fail("has the instruction ", static_cast<int>(op), ", which is not known here; nothing was executed");
         }
     }
 

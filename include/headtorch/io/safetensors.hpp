@@ -32,9 +32,9 @@ struct SafetensorsName {
     Element element;
 };
 inline constexpr SafetensorsName safetensors_names[] = {
-    {"F32", Element::float32}, {"F64", Element::float64},   {"I64", Element::int64}, {"I32", Element::int32},
-    {"U8", Element::uint8},    {"BOOL", Element::boolean},  {"F16", Element::float16}, {"BF16", Element::bfloat16},
-    {"I8", Element::int8},     {"I16", Element::int16},     {"U16", Element::uint16}, {"U32", Element::uint32},
+    {"F32", Element::float32}, {"F64", Element::float64},  {"I64", Element::int64},   {"I32", Element::int32},
+    {"U8", Element::uint8},    {"BOOL", Element::boolean}, {"F16", Element::float16}, {"BF16", Element::bfloat16},
+    {"I8", Element::int8},     {"I16", Element::int16},    {"U16", Element::uint16},  {"U32", Element::uint32},
 };
 
 struct SafetensorsEntry {
@@ -127,8 +127,10 @@ private:
     }
     bool refuse(std::string_view what = "has a value of the wrong kind") {
         const bool inside = !entries.empty() && place_ != Place::names && place_ != Place::metadata && place_ != Place::outside;
-        if (place_ == Place::outside) error = "the header is not a JSON object";
-        else error = message("the header's entry ", inside ? in_quotes(entries.back().name) + ": " : "", in_quotes(key_), " ", what);
+        if (place_ == Place::outside)
+            error = "the header is not a JSON object";
+        else
+            error = message("the header's entry ", inside ? in_quotes(entries.back().name) + ": " : "", in_quotes(key_), " ", what);
         return false;
     }
 
@@ -153,10 +155,11 @@ inline void check_safetensors_places(const RandomAccessFile& file, const std::ve
     for (const SafetensorsEntry* entry : sorted) {
         const std::uint64_t from = entry->offsets[0], to = entry->offsets[1];
         if (from > to || to > size)
-            file.fail(in_quotes(entry->name), " is said to be at bytes ", from, " to ", to, " of ", size, ": the file is truncated or corrupt");
+            file.fail(in_quotes(entry->name), " is said to be at bytes ", from, " to ", to, " of ", size,
+                      ": the file is truncated or corrupt");
         if (from != end)
-            file.fail(in_quotes(entry->name), " starts at byte ", from, from < end ? ", inside another tensor that ends at " : ", with a gap behind ",
-                      end);
+            file.fail(in_quotes(entry->name), " starts at byte ", from,
+                      from < end ? ", inside another tensor that ends at " : ", with a gap behind ", end);
         end = to;
     }
     if (end != size) file.fail(size - end, " bytes follow the last tensor: the file is corrupt");
@@ -248,7 +251,8 @@ inline void save_safetensors(const std::string& path, const nn::StateDict& dict,
     }
     header = "{" + header + "}";
     header.resize((header.size() + 7) / 8 * 8, ' ');
-    if (header.size() > detail::max_safetensors_header) throw ValueError("save_safetensors: the names of so many tensors take too much space");
+    if (header.size() > detail::max_safetensors_header)
+        throw ValueError("save_safetensors: the names of so many tensors take too much space");
 
     AtomicFile file(op, path);
     file.write(to_little_endian(std::uint64_t{header.size()}));

@@ -47,8 +47,10 @@ private:
     std::string read_pickle() {
         const ZipEntry* pickle = nullptr;
         for (const ZipEntry& entry : zip_.entries())
-            if (entry.name.ends_with("/data.pkl") && !std::exchange(pickle, &entry)) prefix_ = entry.name.substr(0, entry.name.size() - 8);
-            else if (entry.name.ends_with("/data.pkl")) file_.fail("it has more than one data.pkl");
+            if (entry.name.ends_with("/data.pkl") && !std::exchange(pickle, &entry))
+                prefix_ = entry.name.substr(0, entry.name.size() - 8);
+            else if (entry.name.ends_with("/data.pkl"))
+                file_.fail("it has more than one data.pkl");
         if (!pickle) file_.fail("it has no data.pkl, thus it was not made by torch.save()");
         constexpr std::uint64_t most = 16 << 20;
         if (pickle->size > most) file_.fail("its pickle has ", pickle->size, " bytes; ", most, " at most");
@@ -83,16 +85,22 @@ private:
             case Kind::tuple:
                 for (std::size_t i = 0; i < value.items.size(); ++i) visit_below(std::to_string(i), *value.items[i], depth);
                 return;
-            case Kind::tensor: return add_tensor(value);
-            case Kind::boolean: return add_number<bool>(value.integer != 0);
-            case Kind::integer: return add_number<std::int64_t>(value.integer);
-            case Kind::real: return add_number<double>(value.real);
+            case Kind::tensor:
+                return add_tensor(value);
+            case Kind::boolean:
+                return add_number<bool>(value.integer != 0);
+            case Kind::integer:
+                return add_number<std::int64_t>(value.integer);
+            case Kind::real:
+                return add_number<double>(value.real);
             case Kind::text:
                 if (const auto name = names_(own_name())) result_.metadata.emplace(*name, value.text);
                 return;
-            case Kind::none: return;
+            case Kind::none:
+                return;
             case Kind::global:
-            case Kind::storage: file_.fail(in_quotes(path_), " is neither a tensor nor a number nor a string");
+            case Kind::storage:
+                file_.fail(in_quotes(path_), " is neither a tensor nor a number nor a string");
         }
     }
     void visit_below(const std::string& key, const PickleValue& value, int depth) {
@@ -124,7 +132,8 @@ private:
         Strides strides;
         for (std::size_t d = 0; d < sizes.items.size(); ++d) {
             const PickleValue &size = *sizes.items[d], &step = *steps.items[d];
-            if (!size.is(Kind::integer) || !step.is(Kind::integer)) file_.fail(in_quotes(own), " is no tensor: its description is malformed");
+            if (!size.is(Kind::integer) || !step.is(Kind::integer))
+                file_.fail(in_quotes(own), " is no tensor: its description is malformed");
             shape.push_back(size.integer);
             strides.push_back(step.integer);
         }
@@ -134,11 +143,12 @@ private:
         bool inside = last >= 0 && numel >= 0 && last <= numel;
         for (int d = 0; d < shape.rank() && inside && elements > 0; ++d) {
             std::int64_t reach = 0;
-            inside = strides[d] >= 0 && !__builtin_mul_overflow(shape[d] - 1, strides[d], &reach) && !__builtin_add_overflow(last, reach, &last);
+            inside =
+                strides[d] >= 0 && !__builtin_mul_overflow(shape[d] - 1, strides[d], &reach) && !__builtin_add_overflow(last, reach, &last);
         }
         if (!inside || (elements > 0 && last >= numel))
-            file_.fail(in_quotes(own), ": shape ", shape, " with strides ", strides, " from ", offset.integer, " on leaves its storage of ", numel,
-                       " elements");
+            file_.fail(in_quotes(own), ": shape ", shape, " with strides ", strides, " from ", offset.integer, " on leaves its storage of ",
+                       numel, " elements");
         const auto name = names_(own);
         if (!name) return;
         const Ref<TensorImpl>& memory = load_storage(own, storage);
@@ -189,7 +199,8 @@ public:
     }
     void integer(std::int64_t value) {
         const bool small = value >= INT32_MIN && value <= INT32_MAX;
-        bytes += small ? "J" + to_little_endian(static_cast<std::uint32_t>(value)) : "\x8a\x08" + to_little_endian(static_cast<std::uint64_t>(value));
+        bytes += small ? "J" + to_little_endian(static_cast<std::uint32_t>(value))
+                       : "\x8a\x08" + to_little_endian(static_cast<std::uint64_t>(value));
     }
     void tuple(const IntList& values) {
         op("(");

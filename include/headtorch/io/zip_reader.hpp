@@ -69,7 +69,8 @@ private:
         const Bytes tail = read(file_.size() - tail_size, tail_size);
         for (std::size_t i = tail_size < record ? 0 : tail_size - record + 1; i-- > 0;) {
             const unsigned char* end = tail.data() + i;
-            if (little_endian<std::uint32_t>(end) != 0x06054b50 || little_endian<std::uint16_t>(end + 20) != tail_size - i - record) continue;
+            if (little_endian<std::uint32_t>(end) != 0x06054b50 || little_endian<std::uint16_t>(end + 20) != tail_size - i - record)
+                continue;
             return read_end(end, file_.size() - tail_size + i);
         }
         file_.fail("not a zip file, or truncated: the record that ends one is missing");
@@ -78,7 +79,8 @@ private:
         Directory directory{little_endian<std::uint32_t>(end + 16), little_endian<std::uint32_t>(end + 12),
                             little_endian<std::uint16_t>(end + 10)};
         bool one_disk = little_endian<std::uint32_t>(end + 4) == 0 && little_endian<std::uint16_t>(end + 8) == directory.count;
-        if (directory.start == 0xffffffff || directory.size == 0xffffffff || directory.count == 0xffff) {  // the numbers are in a larger record
+        if (directory.start == 0xffffffff || directory.size == 0xffffffff ||
+            directory.count == 0xffff) {  // the numbers are in a larger record
             if (position < 20 + 56) file_.fail("the zip directory is malformed");
             const Bytes locator = read(position - 20, 20);
             const auto large = little_endian<std::uint64_t>(locator.data() + 8);
@@ -94,8 +96,8 @@ private:
         }
         if (!one_disk) file_.fail("zip archives of several parts are not read here");
         if (directory.start > position || directory.size > position - directory.start || directory.count > directory.size / 46)
-            file_.fail("the zip directory is said to be at byte ", directory.start, ", with ", directory.count, " files in ", directory.size,
-                       " bytes, which cannot be: the file is corrupt");
+            file_.fail("the zip directory is said to be at byte ", directory.start, ", with ", directory.count, " files in ",
+                       directory.size, " bytes, which cannot be: the file is corrupt");
         return directory;
     }
 
@@ -104,7 +106,8 @@ private:
         const Bytes bytes = read(directory.start, static_cast<std::size_t>(directory.size));
         std::size_t at = 0;
         for (std::uint64_t i = 0; i < directory.count; ++i) {
-            if (bytes.size() - at < 46 || little_endian<std::uint32_t>(&bytes[at]) != 0x02014b50) file_.fail("the zip directory is malformed");
+            if (bytes.size() - at < 46 || little_endian<std::uint32_t>(&bytes[at]) != 0x02014b50)
+                file_.fail("the zip directory is malformed");
             const unsigned char* record = &bytes[at];
             const std::size_t name = little_endian<std::uint16_t>(record + 28), extra = little_endian<std::uint16_t>(record + 30),
                               comment = little_endian<std::uint16_t>(record + 32);
@@ -113,7 +116,8 @@ private:
             entry.name.assign(reinterpret_cast<const char*>(record + 46), name);
             const auto flags = little_endian<std::uint16_t>(record + 8), method = little_endian<std::uint16_t>(record + 10);
             if (flags & 1) file_.fail(detail::in_quotes(entry.name), " in it is encrypted");
-            if (method != 0 && method != 8) file_.fail(detail::in_quotes(entry.name), " in it is packed by a method not known here, ", method);
+            if (method != 0 && method != 8)
+                file_.fail(detail::in_quotes(entry.name), " in it is packed by a method not known here, ", method);
             entry.deflated = method == 8;
             entry.checksum = little_endian<std::uint32_t>(record + 16);
             entry.packed = little_endian<std::uint32_t>(record + 20);
@@ -166,7 +170,8 @@ private:
         std::sort(sorted.begin(), sorted.end(), [](const auto* a, const auto* b) { return a->header < b->header; });
         for (std::size_t i = 1; i < sorted.size(); ++i)
             if (sorted[i - 1]->data + sorted[i - 1]->packed > sorted[i]->header)
-                file_.fail(detail::in_quotes(sorted[i - 1]->name), " and ", detail::in_quotes(sorted[i]->name), " in it overlap: the file is corrupt");
+                file_.fail(detail::in_quotes(sorted[i - 1]->name), " and ", detail::in_quotes(sorted[i]->name),
+                           " in it overlap: the file is corrupt");
     }
 
     const RandomAccessFile& file_;

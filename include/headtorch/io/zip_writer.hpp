@@ -72,8 +72,8 @@ public:
         const std::uint64_t end = file_.position(), count = records_.size(), size = end - start;
         const bool large = start >= options_.large || size >= options_.large || count >= std::min<std::uint64_t>(options_.large, 0xffff);
         if (large) {
-            file_.write(message("PK\6\6", small(44, 8), small(45, 2), small(45, 2), small(0, 8), small(count, 8), small(count, 8), small(size, 8),
-                                small(start, 8)));
+            file_.write(message("PK\6\6", small(44, 8), small(45, 2), small(45, 2), small(0, 8), small(count, 8), small(count, 8),
+                                small(size, 8), small(start, 8)));
             file_.write(message("PK\6\7", small(0, 4), small(end, 8), small(1, 4)));
         }
         const std::uint64_t shown = large ? 0xffff : count;
@@ -91,7 +91,9 @@ private:
 
     /// The low bytes of a number, little-endian.
     static std::string small(std::uint64_t number, std::size_t bytes) { return to_little_endian(number).substr(0, bytes); }
-    static std::string field(std::uint64_t number, const std::string& content) { return small(number, 2) + small(content.size(), 2) + content; }
+    static std::string field(std::uint64_t number, const std::string& content) {
+        return small(number, 2) + small(content.size(), 2) + content;
+    }
 
     /// What both headers of a file have: version, flags (names are UTF-8), method, the first of January 1980, checksum, sizes.
     std::string common(const Record& record, bool large) const {
@@ -101,7 +103,8 @@ private:
 
     std::string deflated(std::initializer_list<std::string_view> pieces) const {
         z_stream stream{};
-        if (deflateInit2(&stream, Z_DEFAULT_COMPRESSION, Z_DEFLATED, -15, 8, Z_DEFAULT_STRATEGY) != Z_OK) file_.fail("zlib could not be started");
+        if (deflateInit2(&stream, Z_DEFAULT_COMPRESSION, Z_DEFLATED, -15, 8, Z_DEFAULT_STRATEGY) != Z_OK)
+            file_.fail("zlib could not be started");
         std::string packed;
         std::vector<char> buffer(1 << 16);
         const auto run = [&](std::string_view input, int flush) {
