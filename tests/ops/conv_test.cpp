@@ -194,10 +194,10 @@ TEST_CASE("a convolution's results do not depend on the number of threads", "[op
             set_num_threads(n);
             const auto y = conv2d(x, w, b, {.stride = 1, .padding = 1, .groups = groups});
             const auto gradients = grad((y * y).sum(), std::vector{x, w, b});
-            const std::vector<std::vector<float>> all{y.tolist(), gradients[0].tolist(), gradients[1].tolist(), gradients[2].tolist()};
-            if (n == 1) first = all;
+            const std::vector<std::vector<float>> results{y.tolist(), gradients[0].tolist(), gradients[1].tolist(), gradients[2].tolist()};
+            if (n == 1) first = results;
             INFO(message(input, ", ", n, " threads"));
-            CHECK((all == first));
+            CHECK((results == first));
         }
     }
     set_num_threads(threads);
@@ -244,6 +244,8 @@ TEST_CASE("what does not fit a convolution is refused", "[ops]") {
     CHECK_THROWS_WITH(conv2d(x, w, {}, {.padding = huge / 2}), contains("conv2d: sizes, padding or dilation are too large"));
     CHECK_THROWS_WITH(conv2d(x, w, {}, {.dilation = huge / 2}), contains("too large"));
     CHECK_THROWS_WITH(conv2d(x, w, {}, {.padding = std::int64_t{1} << 31}), contains("too large"));
+    CHECK_THROWS_WITH(conv1d(ones({1, 1, 4}), ones({1}).expand({1, 1, std::int64_t{1} << 31}), {}, {.padding = std::int64_t{1} << 31}),
+                      contains("has 2147483648 elements per channel"));
     CHECK_THROWS_WITH(conv1d(ones({2, 3, 4, 5, 6}), ones({1, 3, 2})), contains("conv1d: the input has 3 dimensions"));
     CHECK_THROWS_WITH(conv3d(x, ones({1, 3, 2, 2, 2})), contains("conv3d: "));
 

@@ -119,8 +119,13 @@ HEADTORCH_COLD inline void check_conv_shapes(const char* op, int rank, const Sha
     if (weight[0] % groups != 0)
         throw ShapeError(message(op, ": groups = ", groups, " does not divide the ", weight[0], transposed ? " input" : " output",
                                  " channels of the weight ", weight));
-    for (int i = 2; i < weight.rank(); ++i)
+    std::int64_t taps = std::max<std::int64_t>(1, weight[1]);
+    for (int i = 2; i < weight.rank(); ++i) {
         if (weight[i] < 1) throw ShapeError(message(op, ": the kernel is empty: weight ", weight));
+        taps = checked_product_sum(op, taps, weight[i], 0);
+    }
+    if (taps > std::numeric_limits<std::int32_t>::max())
+        throw ShapeError(message(op, ": weight ", weight, " has ", taps, " elements per channel; 2^31 - 1 are the most"));
     const std::int64_t channels = x[x.rank() - rank - 1], expected = transposed ? weight[0] : checked_product_sum(op, weight[1], groups, 0);
     if (channels != expected)
         throw ShapeError(message(op, ": the weight ", weight, " with groups = ", groups, " needs an input of ", expected, " channels, got ",

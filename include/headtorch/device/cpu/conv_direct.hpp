@@ -23,14 +23,13 @@ struct RowPiece {
     int count;
 };
 
-/// Cuts the rows of a grid into pieces of at most `most`, of even sizes but the last. Returns how many.
+/// Cuts the rows of a grid into pieces of at most `most`, an even number, of even sizes but the last. Returns how many.
 inline std::int64_t list_pieces(const TapGrid& grid, const SourceShape& shape, std::int64_t most, RowPiece* pieces) {
     std::int64_t n = 0, at = 0;
     for (std::int64_t z = 0; z < grid.axes[0].count; ++z)
         for (std::int64_t y = 0; y < grid.axes[1].count; ++y)
             for (std::int64_t x = 0, left = grid.axes[2].count; left > 0;) {
-                const std::int64_t even = (ceil_div(left, ceil_div(left, most)) + 1) / 2 * 2;
-                const std::int64_t count = most % lanes<float> == 0 ? std::min(most, left) : std::min(even, left);
+                const std::int64_t count = std::min(left, (ceil_div(left, ceil_div(left, most)) + 1) / 2 * 2);
                 pieces[n++] = {z * shape.stride(0) + y * shape.stride(1) + x, at, static_cast<int>(count)};
                 at += count;
                 x += count;
