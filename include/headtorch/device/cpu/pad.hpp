@@ -51,9 +51,17 @@ HEADTORCH_ALWAYS_INLINE void for_each_padded_row(const PadPlan& plan, std::int64
             const std::int64_t i = plan.source(d, rest % plan.out[d]);
             base = i < 0 ? -1 : base + i * strides[d];
         }
+        const std::int64_t from = walked < 0 ? 0 : plan.first(walked), to = walked < 0 ? 1 : plan.last(walked);
+        const std::int64_t shift = base - (walked < 0 ? 0 : plan.left[walked] * stride);
         for (std::int64_t j = r % count; j < count && r < end; ++j, ++r) {
-            const std::int64_t i = walked < 0 ? 0 : plan.source(walked, j);
-            row(r, base < 0 || i < 0 ? -1 : base + i * stride);
+            if (base < 0) {
+                row(r, -1);
+            } else if (j >= from && j < to) {
+                row(r, shift + j * stride);
+            } else {
+                const std::int64_t i = plan.source(walked, j);
+                row(r, i < 0 ? -1 : base + i * stride);
+            }
         }
     }
 }
@@ -68,14 +76,16 @@ void pad_forward(Cpu, const T* x, const PadPlan& given, T value, T* y) {
     const int last = plan.in.rank() - 1;
     const std::int64_t width = plan.out[last], left = plan.left[last], from = plan.first(last), to = plan.last(last);
     const std::int64_t rows = plan.out.numel() / width;
+    const bool constant = plan.mode == PadMode::constant;
     parallel_for(rows, std::max<std::int64_t>(1, 32768 / width), [&](std::int64_t begin, std::int64_t end) {
-        cpu::detail::for_each_padded_row(plan, begin, end, [&](std::int64_t row, std::int64_t offset) {
+        // by value: vectors may alias anything, and what is captured by reference would be read again after each store
+        cpu::detail::for_each_padded_row(plan, begin, end, [=, &plan](std::int64_t row, std::int64_t offset) {
             T* out = y + row * width;
             if (offset < 0) {
                 cpu::detail::fill_run(out, width, value);
                 return;
             }
-            if (plan.mode == PadMode::constant) {
+            if (constant) {
                 cpu::detail::fill_run(out, from, value);
                 cpu::detail::fill_run(out + to, width - to, value);
             } else {
