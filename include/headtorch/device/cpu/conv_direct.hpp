@@ -117,44 +117,28 @@ ChannelTile<T> find_channel_tile(int vectors, int rows, std::integer_sequence<in
 }
 inline constexpr auto each_tile_size = std::make_integer_sequence<int, tile_rows / 2>{};
 
-/// A single channel: rows of positions, four vectors at a time.
-template <class T>
-HEADTORCH_NOINLINE void single_channel_row(const Terms<T>& terms, const RowPiece& row, T* target) {
-    constexpr int W = lanes<T>;
-    const T shift = terms.bias ? *terms.bias : T{};
-    const T* const x = terms.source + row.from;
-    T* const to = target + row.to;
-    int j = 0;
-    for (; j + 4 * W <= row.count; j += 4 * W) {
-        Vector<T> sum[4] = {};
-        for (std::int64_t p = 0; p < terms.k; ++p) {
-            const T *from = x + terms.offset[p] + j, w = terms.weight[p];
-            Vector<T> v[4];
-            load(v[0], from);
-            load(v[1], from + W);
-            load(v[2], from + 2 * W);
-            load(v[3], from + 3 * W);
-            sum[0] += w * v[0];
-            sum[1] += w * v[1];
-            sum[2] += w * v[2];
-            sum[3] += w * v[3];
-        }
-        for (int i = 0; i < 4; ++i) store(to + j + i * W, sum[i] + shift);
+/// Some pieces of the single channel; its weight is [k].
+template <class T, int... i>
+HEADTORCH_ALWAYS_INLINE void single_channel_tile(const Terms<T>& terms, const RowPiece* const (&piece)[sizeof...(i)], T* target,
+                                                 std::integer_sequence<int, i...>) {
+    const T* const x[] = {terms.source + piece[i]->from...};
+    Vector<T> sum[sizeof...(i)] = {};
+    for (std::int64_t p = 0; p < terms.k; ++p) {
+        const std::int64_t offset = terms.offset[p];
+        const T w = terms.weight[p];
+        Vector<T> v;
+        ((load(v, x[i] + offset), sum[i] += w * v), ...);
     }
-    for (; j < row.count; j += W) {
-        Vector<T> even{}, odd{}, v;
-        std::int64_t p = 0;
-        for (; p + 2 <= terms.k; p += 2) {
-            load(v, x + terms.offset[p] + j);
-            even += terms.weight[p] * v;
-            load(v, x + terms.offset[p + 1] + j);
-            odd += terms.weight[p + 1] * v;
-        }
-        if (p < terms.k) {
-            load(v, x + terms.offset[p] + j);
-            even += terms.weight[p] * v;
-        }
-        store_first(to + j, even + odd + shift, std::min(W, row.count - j), false);
+    const T shift = terms.bias ? *terms.bias : T{};
+    (store_first(target + piece[i]->to, sum[i] + shift, piece[i]->count, false), ...);
+}
+template <class T>
+HEADTORCH_NOINLINE void single_channel(const Terms<T>& terms, const RowPiece* pieces, std::int64_t count, T* target) {
+    constexpr int at_once = simd_bytes == 64 ? 8 : 4;
+    for (std::int64_t i = 0; i < count; i += at_once) {
+        const RowPiece* some[at_once];
+        for (int j = 0; j < at_once; ++j) some[j] = pieces + std::min(i + j, count - 1);
+        single_channel_tile(terms, some, target, std::make_integer_sequence<int, at_once>{});
     }
 }
 
@@ -191,9 +175,8 @@ public:
         const Terms<T> terms{k_, offset_, source, packed_.data() + group * group_size(), bias};
         const std::int64_t grain = ceil_div(parallel_grain, k_ * channels_ * pieces_[0].count);
         if (lanes_ == Lanes::single_channel) {
-            parallel_for(piece_count_, grain, [&](std::int64_t begin, std::int64_t end) {
-                for (std::int64_t i = begin; i < end; ++i) single_channel_row(terms, pieces_[i], target);
-            });
+            parallel_for(piece_count_, grain,
+                         [&](std::int64_t begin, std::int64_t end) { single_channel(terms, pieces_.data() + begin, end - begin, target); });
         } else if (lanes_ == Lanes::positions) {
             parallel_for(ceil_div(piece_count_, 2), ceil_div(grain, 2),
                          [&](std::int64_t begin, std::int64_t end) { run_positions(terms, begin, end, target, channel_stride); });
@@ -204,9 +187,7 @@ public:
     }
 
 private:
-    std::int64_t piece_length() const {
-        return lanes_ == Lanes::positions ? lanes<T> : lanes_ == Lanes::channels ? tile_rows : std::int64_t{1} << 30;
-    }
+    std::int64_t piece_length() const { return lanes_ == Lanes::channels ? tile_rows : lanes<T>; }
     std::int64_t panel_width() const {
         if (lanes_ == Lanes::single_channel) return 1;
         return lanes_ == Lanes::channels ? tile_cols<T> : (even_piece(channels_, tile_rows) + 1) / 2 * 2;

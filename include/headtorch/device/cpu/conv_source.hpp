@@ -145,7 +145,9 @@ HEADTORCH_ALWAYS_INLINE void copy_source_row(const T* in, const SourceAxis& axis
 template <class T>
 HEADTORCH_NOINLINE void SourceShape::copy(const T* from, T* to) const {
     const SourceAxis &depth = axes[0], &height = axes[1], &width = axes[2];
-    const RowSpan first = width.span(0);
+    constexpr std::int64_t kept = 4;
+    RowSpan spans[kept];
+    for (std::int64_t xp = 0; xp < std::min(kept, width.phases); ++xp) spans[xp] = width.span(xp);
     T* const last = to + channel_size();
     for (std::int64_t zp = 0; zp < depth.phases; ++zp)
         for (std::int64_t z = depth.residue(zp) - depth.front, i = 0; i < depth.length; ++i, z += depth.stride)
@@ -156,7 +158,7 @@ HEADTORCH_NOINLINE void SourceShape::copy(const T* from, T* to) const {
                             copy_source_row<T>(nullptr, width, {0, 0, 0}, to, last - to);
                             continue;
                         }
-                        const RowSpan span = xp == 0 ? first : width.span(xp);
+                        const RowSpan span = xp < kept ? spans[xp] : width.span(xp);
                         copy_source_row(from + (z * height.size + y) * width.size, width, span, to, last - to);
                     }
 }
