@@ -200,7 +200,7 @@ int main(int argc, char** argv) {
     bool synthetic = false;
     examples::Options options =
         examples::parse(argc, argv, "cifar10", "Small colour images sorted into ten classes.", {},
-                        {.choices = {{"--net", "The network (2 epochs unless told, resnet 16)", {"lenet", "resnet"}, &kind}},
+                        {.choices = {{"--net", "The network (2 epochs unless told, resnet 12)", {"lenet", "resnet"}, &kind}},
                          .switches = {{"--synthetic", "Train on drawn shapes of ten kinds, not on CIFAR-10", &synthetic}}});
     const Images images = synthetic ? draw_images(options.seed) : read_cifar10(options);
     const std::string name = (synthetic ? "synthetic_" : "cifar10_") + kind;
@@ -214,7 +214,7 @@ int main(int argc, char** argv) {
         const data::DataLoader loader(data::transformed(images.train, to_network), {.batch_size = 4, .shuffle = true});
         run(net, images, options, name, sgd, static_cast<optim::OneCycleLR*>(nullptr), loader);
     } else {
-        if (options.epochs == 0) options.epochs = 16;
+        if (options.epochs == 0) options.epochs = 12;
         ResNet net;
         optim::SGD sgd(net.parameters(), {.lr = 0.05, .momentum = 0.9, .weight_decay = 5e-4, .nesterov = true});
         const data::Compose augmented(data::RandomCrop({.size = 32, .padding = 4}), data::RandomHorizontalFlip(), to_network);
