@@ -179,11 +179,12 @@ void run(Net& net, const Images& images, const examples::Options& options, const
         captions.emplace_back(right ? guess : guess + " (" + label + ")", right ? viz::Mark::right : viz::Mark::wrong);
     }
     if (options.plots) {
+        const std::string heading = name.starts_with("synthetic") ? "Drawn shapes" : "CIFAR-10";
         viz::image_grid(four, captions, {.title = "What the network sees in four test images (in brackets: what it is)", .columns = 4})
             .save(options.file(name + "_samples.png"));
-        viz::Figure losses({.title = name + ": mean loss of each epoch", .x_label = "epoch", .y_label = "cross entropy"});
+        viz::Figure losses({.title = heading + ": mean loss of each epoch", .x_label = "epoch", .y_label = "cross entropy"});
         losses.line(history["loss"]).save(options.file(name + "_loss.png"));
-        viz::Figure accuracy({.title = name + ": share of test images sorted rightly", .x_label = "epoch", .y_label = "accuracy"});
+        viz::Figure accuracy({.title = heading + ": share of test images sorted rightly", .x_label = "epoch", .y_label = "accuracy"});
         accuracy.line(history["test accuracy"]).save(options.file(name + "_accuracy.png"));
     }
     examples::Result()
