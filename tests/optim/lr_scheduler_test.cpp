@@ -151,6 +151,18 @@ TEST_CASE("a scheduler goes on from its state", "[optim]") {
     CHECK(other.lr(0) == sgd.lr(0));
 }
 
+TEST_CASE("a scheduler refuses an epoch that cannot be one", "[optim]") {
+    const Tensor<> p = zeros({1}).requires_grad_();
+    optim::SGD sgd({p}, {.lr = 0.5});
+    optim::StepLR schedule(sgd, 2);
+    for (const std::int64_t epoch : {std::int64_t{-1}, std::int64_t{1} << 60}) {
+        CHECK_THROWS_AS(schedule.load_state_dict({{"last_epoch", full<std::int64_t>({}, epoch)}}), ValueError);
+        CHECK(schedule.last_epoch() == 0);
+    }
+    schedule.load_state_dict({{"last_epoch", full<std::int64_t>({}, 4)}});
+    CHECK(sgd.lr(0) == Approx(0.005));
+}
+
 TEST_CASE("schedulers refuse options that make no sense", "[optim]") {
     auto sgd = optimizer(0.5);
     CHECK_THROWS_AS(optim::StepLR(sgd, 0), ValueError);

@@ -43,7 +43,12 @@ public:
         dict.set("last_epoch", full<std::int64_t>({}, last_epoch_));
         return dict;
     }
-    virtual void load_state_dict(const nn::StateDict& dict) { set_epoch(dict.get<std::int64_t>("last_epoch").item()); }
+    /// Throws ValueError when the epoch in it cannot be one.
+    virtual void load_state_dict(const nn::StateDict& dict) {
+        const std::int64_t epoch = dict.get<std::int64_t>("last_epoch").item();
+        if (epoch < 0 || epoch > 1'000'000'000) throw ValueError(message("lr_scheduler: load_state_dict: last_epoch is ", epoch));
+        set_epoch(epoch);
+    }
 
 protected:
     explicit LRScheduler(Schedulable& optimizer) : optimizer_(&optimizer) {
