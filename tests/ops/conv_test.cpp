@@ -9,6 +9,7 @@
 
 #include "headtorch/headtorch.hpp"
 #include "tests/support/reference.hpp"
+#include "tests/support/threads.hpp"
 
 using namespace headtorch;
 using namespace headtorch::testing;
@@ -181,7 +182,6 @@ TEST_CASE("convolutions of every kind of size agree with their definition", "[op
 }
 
 TEST_CASE("a convolution's results do not depend on the number of threads", "[ops]") {
-    const int threads = get_num_threads();
     for (const auto& [input, outputs, kernel] :
          {std::tuple{Shape{6, 16, 33, 33}, 24, 3}, std::tuple{Shape{1, 48, 40, 40}, 64, 3}, std::tuple{Shape{7, 3, 64, 64}, 6, 5},
           std::tuple{Shape{16, 96, 6, 6}, 128, 3}, std::tuple{Shape{3, 64, 40, 40}, 64, 1}, std::tuple{Shape{5, 64, 50, 50}, 0, 3}}) {
@@ -189,18 +189,13 @@ TEST_CASE("a convolution's results do not depend on the number of threads", "[op
         const std::int64_t groups = outputs == 0 ? input[1] : 1, channels = outputs == 0 ? input[1] : outputs;
         const auto x = draw<float>(input, generator).requires_grad_(), b = draw<float>({channels}, generator).requires_grad_();
         const auto w = draw<float>({channels, input[1] / groups, kernel, kernel}, generator).requires_grad_();
-        std::vector<std::vector<float>> first;
-        for (const int n : {1, 2, 3}) {
-            set_num_threads(n);
+        INFO(message(input));
+        check_with_threads([&] {
             const auto y = conv2d(x, w, b, {.stride = 1, .padding = 1, .groups = groups});
             const auto gradients = grad((y * y).sum(), std::vector{x, w, b});
-            const std::vector<std::vector<float>> results{y.tolist(), gradients[0].tolist(), gradients[1].tolist(), gradients[2].tolist()};
-            if (n == 1) first = results;
-            INFO(message(input, ", ", n, " threads"));
-            CHECK((results == first));
-        }
+            return std::vector<std::vector<float>>{y.tolist(), gradients[0].tolist(), gradients[1].tolist(), gradients[2].tolist()};
+        });
     }
-    set_num_threads(threads);
 }
 
 TEST_CASE("NaN and infinity stay near where they are", "[ops]") {

@@ -6,8 +6,10 @@
 
 #include "headtorch/headtorch.hpp"
 #include "tests/support/catch.hpp"
+#include "tests/support/threads.hpp"
 
 using namespace headtorch;
+using namespace headtorch::testing;
 using Catch::Matchers::Contains;
 
 namespace {
@@ -64,7 +66,6 @@ TEST_CASE("a mean far from zero does not spoil the variance", "[ops]") {
 }
 
 TEST_CASE("normalisation does not depend on the number of threads", "[ops]") {
-    const int threads = get_num_threads();
     const auto results = [] {
         std::vector<std::vector<float>> found;
         const auto collect = [&](const Tensor<>& y, const std::vector<Tensor<>>& leaves) {
@@ -83,11 +84,7 @@ TEST_CASE("normalisation does not depend on the number of threads", "[ops]") {
         collect(batch_norm(rows, {}, {}, scale, offset, true), {rows, scale, offset});
         return found;
     };
-    set_num_threads(1);
-    const auto one = results();
-    set_num_threads(4);
-    CHECK(results() == one);
-    set_num_threads(threads);
+    check_with_threads(results);
 }
 
 TEST_CASE("evaluation keeps the statistics that it used, whatever becomes of the running ones", "[ops]") {

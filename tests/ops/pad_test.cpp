@@ -7,6 +7,7 @@
 #include "headtorch/headtorch.hpp"
 #include "tests/support/catch.hpp"
 #include "tests/support/reference.hpp"
+#include "tests/support/threads.hpp"
 
 using namespace headtorch;
 using namespace headtorch::testing;
@@ -33,7 +34,6 @@ TEST_CASE("padding by nothing, and of a number", "[ops]") {
 TEST_CASE("padding does not depend on the number of threads", "[ops]") {
     Generator generator(1);
     const auto x = empty<float>({40, 3, 30, 31}).normal_(0, 1, generator);
-    const int threads = get_num_threads();
     const auto results = [&](const char* mode) {
         const auto leaf = x.clone().requires_grad_();
         const auto y = pad(leaf, {3, 4, 5, 6}, mode);
@@ -41,12 +41,9 @@ TEST_CASE("padding does not depend on the number of threads", "[ops]") {
         return std::vector{y.tolist(), leaf.grad().tolist()};
     };
     for (const char* mode : {"constant", "reflect", "replicate", "circular"}) {
-        set_num_threads(1);
-        const auto one = results(mode);
-        set_num_threads(4);
-        CHECK(results(mode) == one);
+        INFO(mode);
+        check_with_threads([&] { return results(mode); });
     }
-    set_num_threads(threads);
 }
 
 TEST_CASE("paddings that do not fit are refused", "[ops]") {

@@ -7,8 +7,10 @@
 
 #include "headtorch/headtorch.hpp"
 #include "tests/support/catch.hpp"
+#include "tests/support/threads.hpp"
 
 using namespace headtorch;
+using namespace headtorch::testing;
 
 namespace {
 
@@ -96,7 +98,6 @@ TEST_CASE("means of large windows do not drift", "[ops]") {
 }
 
 TEST_CASE("pooling does not depend on the number of threads", "[ops]") {
-    const int threads = get_num_threads();
     const auto results = [] {
         std::vector<std::vector<float>> found;
         const auto x = sample<float>({8, 6, 30, 31}).requires_grad_();
@@ -107,11 +108,7 @@ TEST_CASE("pooling does not depend on the number of threads", "[ops]") {
         }
         return found;
     };
-    set_num_threads(1);
-    const auto one = results();
-    set_num_threads(4);
-    CHECK(results() == one);
-    set_num_threads(threads);
+    check_with_threads(results);
 }
 
 TEST_CASE("windows without a positive sum have no gradient in lp_pool2d", "[ops]") {

@@ -10,8 +10,10 @@
 
 #include "headtorch/autograd/gradcheck.hpp"
 #include "tests/support/catch.hpp"
+#include "tests/support/threads.hpp"
 
 using namespace headtorch;
+using namespace headtorch::testing;
 
 namespace {
 
@@ -98,14 +100,7 @@ TEST_CASE("a reduction does not depend on the number of threads", "[ops]") {
         }
         return lists;
     };
-    const int threads = get_num_threads();
-    set_num_threads(1);
-    const auto one = results();
-    for (const int count : {2, 3, 7}) {
-        set_num_threads(count);
-        CHECK(results() == one);
-    }
-    set_num_threads(threads);
+    check_with_threads(results);
 }
 
 TEST_CASE("long float sums do not drift", "[ops]") {

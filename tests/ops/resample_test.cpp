@@ -9,6 +9,7 @@
 #include "headtorch/headtorch.hpp"
 #include "tests/support/catch.hpp"
 #include "tests/support/reference.hpp"
+#include "tests/support/threads.hpp"
 
 using namespace headtorch;
 using namespace headtorch::testing;
@@ -55,7 +56,6 @@ TEST_CASE("resampling to the same size changes nothing, and constants stay const
 }
 
 TEST_CASE("resampling does not depend on the number of threads", "[ops]") {
-    const int threads = get_num_threads();
     Generator generator(1);
     const auto x = empty<float>({4, 6, 20, 30}).normal_(0, 1, generator).requires_grad_();
     const auto results = [&] {
@@ -67,11 +67,7 @@ TEST_CASE("resampling does not depend on the number of threads", "[ops]") {
         }
         return found;
     };
-    set_num_threads(1);
-    const auto one = results();
-    set_num_threads(4);
-    CHECK(results() == one);
-    set_num_threads(threads);
+    check_with_threads(results);
 }
 
 TEST_CASE("resampling refuses what does not fit", "[ops]") {

@@ -10,8 +10,10 @@
 
 #include "headtorch/autograd/gradcheck.hpp"
 #include "tests/support/catch.hpp"
+#include "tests/support/threads.hpp"
 
 using namespace headtorch;
+using namespace headtorch::testing;
 
 namespace {
 
@@ -81,11 +83,6 @@ TEST_CASE("large, infinite and empty lines", "[ops]") {
 
 TEST_CASE("softmax does not depend on the number of threads", "[ops]") {
     const auto x = sample<float>({500, 300});
-    const int threads = get_num_threads();
     const auto results = [&] { return std::vector{softmax(x, 1).tolist(), softmax(x, 0).tolist(), log_softmax(x, 1).tolist()}; };
-    set_num_threads(1);
-    const auto one = results();
-    set_num_threads(4);
-    CHECK(results() == one);
-    set_num_threads(threads);
+    check_with_threads(results);
 }

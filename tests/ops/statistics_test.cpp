@@ -9,8 +9,10 @@
 
 #include "headtorch/autograd/gradcheck.hpp"
 #include "tests/support/catch.hpp"
+#include "tests/support/threads.hpp"
 
 using namespace headtorch;
+using namespace headtorch::testing;
 
 namespace {
 constexpr double infinity = std::numeric_limits<double>::infinity();
@@ -80,10 +82,5 @@ TEST_CASE("statistics do not depend on the number of threads", "[ops]") {
         return std::vector<std::vector<float>>{var(x).tolist(), var(x, 0).tolist(), var(x, 1).tolist(), logsumexp(x).tolist(),
                                                logsumexp(x, 0).tolist()};
     };
-    const int threads = get_num_threads();
-    set_num_threads(1);
-    const auto one = results();
-    set_num_threads(4);
-    CHECK(results() == one);
-    set_num_threads(threads);
+    check_with_threads(results);
 }
