@@ -111,6 +111,19 @@ TEST_CASE("backward without anything to differentiate says so", "[autograd]") {
     CHECK(x.grad().item() == 1);
 }
 
+TEST_CASE("an op of any kind that was freed says so, by its name", "[autograd]") {
+    const auto x = tensor({{1, 2}, {3, 4}}).requires_grad_();
+    const auto twice = [](const Tensor<>& y) {
+        y.backward(ones(y.shape()));
+        y.backward(ones(y.shape()));
+    };
+    CHECK_THROWS_WITH(twice(sum(x)), contains("sum: backward a second time"));
+    CHECK_THROWS_WITH(twice(mm(x, x)), contains("mm: backward a second time"));
+    CHECK_THROWS_WITH(twice(softmax(x, 1)), contains("softmax: backward a second time"));
+    CHECK_THROWS_WITH(twice(cat({x, x}, 0)), contains("cat: backward a second time"));
+    CHECK_THROWS_WITH(twice(x * 2), contains("mul: backward a second time"));
+}
+
 TEST_CASE("backward twice throws unless the graph was retained", "[autograd]") {
     const auto x = tensor({1, 2}).requires_grad_();
     const auto y = x.exp().sum();

@@ -20,7 +20,8 @@ int main(int count, char** folders) {
             std::printf("%s, %zu bytes\n", entry.path().c_str(), content.size());
             std::fflush(stdout);
             for (std::size_t part = 0; part <= 32; ++part) {
-                const std::vector<std::uint8_t> bytes(content.begin(), content.begin() + static_cast<std::ptrdiff_t>(content.size() * part / 32));
+                const std::vector<std::uint8_t> bytes(content.begin(),
+                                                      content.begin() + static_cast<std::ptrdiff_t>(content.size() * part / 32));
                 LLVMFuzzerTestOneInput(bytes.data(), bytes.size());
             }
             ++files;
