@@ -8,7 +8,7 @@
 #include <headtorch/headtorch.hpp>
 #include <headtorch/viz.hpp>
 
-#include "examples/common/cli.hpp"
+#include "examples/common/page.hpp"
 using namespace headtorch;
 
 // A trainable activation of our own: y = 1 / soft_exponential(x) + beta. The formula is written for single numbers; pointwise() makes
@@ -34,7 +34,9 @@ nn::Linear<> line() {
 
 int main(int argc, char** argv) {
     const examples::Options options =
-        examples::parse(argc, argv, "house_price", "House prices: one neuron with six kinds of output.", {.epochs = 100});
+        examples::parse(argc, argv, "house_price", "Twelve house prices, and one neuron with six kinds of output.", {.epochs = 100});
+
+    examples::Page page(options, "House prices");
 
     const Tensor<> x = arange<float>(30, 150, 10).unsqueeze(1);
     const Tensor<> y = tensor({7.5, 7, 6.5, 6, 5.5, 5, 4.5, 3.5, 3.2, 2.8, 3, 2.5}).unsqueeze(1);
@@ -53,7 +55,7 @@ int main(int argc, char** argv) {
     };
 
     examples::Result result;
-    std::printf("%-17s %9s  %s\n", "output", "loss", "parameters");
+    std::vector<std::vector<std::string>> rows;
     for (auto& [name, key, net] : models) {
         optim::Adam adam(net.parameters(), {.lr = 0.01});
         float last = 0;
@@ -65,14 +67,16 @@ int main(int argc, char** argv) {
             last = loss.item();
         }
 
-        std::printf("%-17s %9.6f", name.c_str(), last);
+        std::string parameters;
         for (const auto& [parameter, values] : net.named_parameters()) {
             const double value = values.item();
-            std::printf("  %s %.*f", parameter.c_str(), std::abs(value) < 0.1 ? 7 : 6, value);
+            parameters += examples::format("%s%s %.*f", parameters.empty() ? "" : "   ", parameter.c_str(), std::abs(value) < 0.1 ? 7 : 6, value);
         }
-        std::printf("\n");
-        result.add(key, last, 6);
+        rows.push_back({name, examples::format("%.6f", last), parameters});
+        result.add(key, last, 6).called(name + ": loss");
     }
+
+    page.table(message("Mean squared error of step ", options.epochs, ", and the parameters after it."), {"output", "loss", "parameters"}, rows);
 
     if (options.plots) {
         viz::Figure figure({.title = "Six outputs of one neuron (linear, ReLU and PReLU agree)", .x_label = "x", .y_label = "price"});
@@ -80,7 +84,9 @@ int main(int argc, char** argv) {
         figure.scatter(cat({x, y}, 1), "houses");
         NoGrad guard;
         for (auto& model : models) figure.line(every_x, model.net(every_x), model.name);
-        figure.save(options.file("house_price.png"));
+        page.picture(figure, "house_price.png", "The twelve houses, and what each network predicts for every x.",
+                     "Twelve points that fall from 7.5 at x = 30 to 2.5 at x = 140. Four of the six curves run through them; those of "
+                     "SoftExponential and SoftExponential2 do not.");
     }
-    result.print();
+    result.print(page);
 }

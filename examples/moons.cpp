@@ -3,11 +3,10 @@
 
 // Two moons told apart by a network of nine parameters, in double precision, with early stopping.
 
-#include <cstdio>
 #include <headtorch/headtorch.hpp>
 #include <headtorch/viz.hpp>
 
-#include "examples/common/cli.hpp"
+#include "examples/common/page.hpp"
 using namespace headtorch;
 
 struct Net : nn::Module<Net> {
@@ -24,6 +23,7 @@ double accuracy(const Tensor<double>& probability, const Tensor<double>& target)
 int main(int argc, char** argv) {
     const examples::Options options =
         examples::parse(argc, argv, "moons", "Two moons told apart by a network of nine parameters.", {.seed = 1, .epochs = 1000});
+    examples::Page page(options, "Two moons");
 
     // 640 points to train with, 160 to tell when to stop, 200 to test with. The network's output is [n, 1], so the targets are, too.
     const auto [x, y] = data::make_moons<double>(1000, {.noise = 0.3, .random_state = options.seed});
@@ -32,7 +32,7 @@ int main(int argc, char** argv) {
     const auto [x_train, x_valid, y_train, y_valid] = data::train_test_split(x_rest, y_rest, {.test_size = 0.2, .random_state = 42});
 
     Net net;
-    std::printf("%s\n", net.to_string().c_str());
+    page.print("The network", net.to_string());
     optim::Adam adam(net.parameters(), {.lr = 0.01});
 
     train::EarlyStopping<Net> stopping({.patience = 15});  // keeps a copy of the best network
@@ -47,11 +47,11 @@ int main(int argc, char** argv) {
         const double valid_loss = nn::binary_cross_entropy(net(x_valid), y_valid).item();
         history.add({{"train", loss.item()}, {"validation", valid_loss}});
         if (epoch % 10 == 0) {
-            std::printf("epoch %lld: loss %.4f, validation %.4f\n", static_cast<long long>(epoch), loss.item(), valid_loss);
+            page.log("epoch %lld: loss %.4f, validation %.4f\n", static_cast<long long>(epoch), loss.item(), valid_loss);
             for (const auto& [name, parameter] : net.named_parameters()) {
-                std::printf("  %-13s", name.c_str());
-                for (const double value : parameter.tolist()) std::printf(" %7.4f", value);
-                std::printf("\n");
+                page.log("  %-13s", name.c_str());
+                for (const double value : parameter.tolist()) page.log(" %7.4f", value);
+                page.log("\n");
             }
         }
         if (stopping.update(net, valid_loss)) break;
@@ -63,23 +63,32 @@ int main(int argc, char** argv) {
     if (options.plots) {
         const std::vector<std::string> moons = {"upper moon", "lower moon"};
         viz::Figure points({.title = "Two moons", .equal_axes = true});
-        points.scatter(x, y, moons).save(options.file("moons_data.png"));
+        page.picture(points.scatter(x, y, moons), "moons_data.png", "The 1,000 points: two half circles, with noise.",
+                     "Two crescents of points, one opening down, one up, whose ends reach into one another.");
 
         viz::Figure losses({.title = "Binary cross entropy", .x_label = "epoch", .y_label = "loss"});
-        losses.line(history["train"], "training").line(history["validation"], "validation").save(options.file("moons_loss.png"));
+        page.picture(losses.line(history["train"], "training").line(history["validation"], "validation"), "moons_loss.png",
+                     message("Loss after each epoch. The network of epoch ", stopping.best_epoch() + 1, ", the best on the validation points, is kept."),
+                     "Two curves, of training and validation, that fall steeply at first and then level out together.");
 
         const auto truth = y_test.squeeze(1).to<std::int64_t>(), found = (probability.squeeze(1) > 0.5).to<std::int64_t>();
         viz::Figure predictions({.title = "True and predicted: the points kept for the test", .equal_axes = true});
-        predictions.scatter(x_test, 2 * truth + found, {"upper, right", "upper, taken for lower", "lower, taken for upper", "lower, right"})
-            .save(options.file("moons_predictions.png"));
+        predictions.scatter(x_test, 2 * truth + found, {"upper, right", "upper, taken for lower", "lower, taken for upper", "lower, right"});
+        page.picture(predictions, "moons_predictions.png", "The 200 points kept for the test, by true and predicted moon.",
+                     "The points of both moons in four colours and marks; those taken for the other moon lie where the two meet.");
 
         viz::Figure regions({.title = "What the network has learned", .equal_axes = true});
-        regions.regions(net, x_test).scatter(x_test, truth, moons).save(options.file("moons_regions.png"));
+        page.picture(regions.regions(net, x_test).scatter(x_test, truth, moons), "moons_regions.png",
+                     "Two hidden units bend one line: on either side of it, what the network takes points for.",
+                     "The plane in two colours, with the test points over it; the border passes between the two moons.")
+            .main_picture();
     }
     examples::Result()
         .add("epochs", static_cast<std::int64_t>(history.size()))
+        .called("epochs until it stopped")
         .add("best_epoch", static_cast<std::int64_t>(stopping.best_epoch() + 1))
         .add("validation_loss", stopping.best_value())
         .add("test_accuracy", accuracy(probability, y_test))
-        .print();
+        .called("share of test points found")
+        .print(page);
 }

@@ -14,6 +14,8 @@
 #include <utility>
 #include <vector>
 
+#include "examples/common/page.hpp"
+#include "headtorch/core/error.hpp"
 #include "headtorch/core/random.hpp"
 #include "headtorch/device/cpu/parallel.hpp"
 
@@ -44,6 +46,16 @@ std::uint64_t number(const Options& options, const std::string& flag, const std:
     return value;
 }
 
+/// An argument as one would type it.
+std::string shell_word(const std::string& text) {
+    const bool plain = !text.empty() && text.find_first_not_of("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_./=:,+@%") ==
+                                            std::string::npos;
+    if (plain) return text;
+    std::string result = "'";
+    for (const char c : text) result += c == '\'' ? std::string("'\\''") : std::string(1, c);
+    return result + "'";
+}
+
 std::string program_name;  // NOLINT: the terminate handler takes no argument
 
 [[noreturn]] void report_and_exit() {
@@ -72,6 +84,7 @@ Options parse(int argc, const char* const* argv, const std::string& name, const 
               const Extras& extras) {
     Options options = std::move(defaults);
     options.name = name;
+    options.description = description;
     program_name = name;
     std::set_terminate(report_and_exit);
 
@@ -80,7 +93,7 @@ Options parse(int argc, const char* const* argv, const std::string& name, const 
     std::string threads = std::to_string(options.threads);
     std::string out = options.out.string();
     std::string data = options.data.string();
-    bool no_plots = !options.plots;
+    bool no_plots = !options.plots, live = options.live;
 
     CLI::App app(description, name);
     app.add_option("--seed", seed, "Seed of the random numbers")->type_name("N")->capture_default_str();
@@ -88,9 +101,10 @@ Options parse(int argc, const char* const* argv, const std::string& name, const 
     app.add_option("--threads", threads, "Threads for large operations; 0: all that the machine has")
         ->type_name("N")
         ->capture_default_str();
-    app.add_option("--out", out, "Directory for the pictures; made if need be")->type_name("DIR")->capture_default_str();
+    app.add_option("--out", out, "Directory for the pictures, and for a page that shows them (index.html); made if need be")->type_name("DIR")->capture_default_str();
     app.add_option("--data", data, "Directory of the data set, for examples that read one")->type_name("DIR");
     app.add_flag("--no-plots", no_plots, "Draw no pictures");
+    app.add_flag("--live", live, "Draw the learning curves while training");
     for (const Choice& choice : extras.choices)
         app.add_option(choice.flag, *choice.value, choice.help + ": " + listed(choice.values))->type_name("NAME")->capture_default_str();
     for (const Switch& one : extras.switches) app.add_flag(one.flag, *one.value, one.help);
@@ -119,8 +133,26 @@ Options parse(int argc, const char* const* argv, const std::string& name, const 
         if (std::find(values.begin(), values.end(), *value) == values.end())
             fail(options, flag + " takes " + listed(values) + ", not '" + *value + "'");
     options.plots = !no_plots;
+    options.live = live;
     options.data = data;
     options.out = out;
+    options.page = app.count("--out") > 0;
+    options.command = name;
+    for (int i = 1; i < argc; ++i) options.command += " " + shell_word(argv[i]);
+    options.settings = {{"--seed", seed, "", false},
+                        {"--epochs", epochs, "", false},
+                        {"--threads", threads == "0" ? "0, here " + std::to_string(headtorch::get_num_threads()) : threads, "", false},
+                        {"--out", out, "", false},
+                        {"--data", data.empty() ? "where the system keeps them" : data, "", false},
+                        {"--no-plots", no_plots ? "yes" : "no", "", false},
+                        {"--live", live ? "yes" : "no", "", false}};
+    for (const Choice& choice : extras.choices) options.settings.push_back({choice.flag, *choice.value, "", false});
+    for (const Switch& one : extras.switches) options.settings.push_back({one.flag, *one.value ? "yes" : "no", "", false});
+    for (std::size_t i = 0; i < numbers.size(); ++i) options.settings.push_back({extras.numbers[i].flag, numbers[i], "", false});
+    for (Setting& setting : options.settings) {
+        setting.help = app.get_option(setting.flag)->get_description();
+        setting.given = app.count(setting.flag) > 0;
+    }
     if (out.empty()) fail(options, "--out takes a directory, not an empty name");
     std::error_code problem;
     if (!data.empty() && !std::filesystem::is_directory(options.data, problem))
@@ -169,13 +201,29 @@ Result& Result::add(const std::string& key, double value, int digits) {
 Result& Result::add(const std::string& key, std::int64_t value) { return add(key, std::to_string(value)); }
 
 Result& Result::add(const std::string& key, const std::string& value) {
-    line_ += " " + key + "=" + value;
+    std::string name = key;
+    std::replace(name.begin(), name.end(), '_', ' ');
+    entries_.push_back({key, value, name, ""});
+    return *this;
+}
+
+Result& Result::called(const std::string& name, const std::string& unit) {
+    if (entries_.empty()) throw headtorch::ValueError("called: add() a number first");
+    entries_.back().name = name;
+    entries_.back().unit = unit;
     return *this;
 }
 
 void Result::print() const {
-    std::printf("%s\n", line_.c_str());
+    std::string line = "result:";
+    for (const Entry& entry : entries_) line += " " + entry.key + "=" + entry.value;
+    std::printf("%s\n", line.c_str());
     std::fflush(stdout);
+}
+
+void Result::print(Page& page) const {
+    page.write(*this);
+    print();
 }
 
 }  // namespace examples

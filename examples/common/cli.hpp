@@ -17,6 +17,12 @@
 
 namespace examples {
 
+/// An option, what it is set to, and whether the command line says so.
+struct Setting {
+    std::string flag, value, help;
+    bool given = false;
+};
+
 /// What the command line says. An example gives its own defaults to parse().
 struct Options {
     std::uint64_t seed = 0;
@@ -25,7 +31,11 @@ struct Options {
     std::filesystem::path out = ".";  // pictures go here; parse() makes the directory
     std::filesystem::path data{};     // empty: where the system keeps data sets, see data_directory()
     bool plots = true;                // false with --no-plots
-    std::string name{};               // the example's, set by parse()
+    bool live = false;                // --live: draw while training
+    // set by parse()
+    std::string name{}, description{}, command{};  // of the example; the command as one could type it
+    std::vector<Setting> settings{};               // all options there are
+    bool page = false;                             // --out was given: leave a page there, see page.hpp
 
     /// A file in the output directory, as a string: `options.file("loss.png")`.
     std::string file(const std::string& base) const { return (out / base).string(); }
@@ -56,7 +66,7 @@ struct Extras {
     std::vector<Number> numbers{};
 };
 
-/// Reads `--help --seed --epochs --threads --out DIR --data DIR --no-plots` and the extras, makes the output directory, then seeds
+/// Reads `--help --seed --epochs --threads --out DIR --data DIR --no-plots --live` and the extras, makes the output directory, then seeds
 /// headtorch's default generator and sets its number of threads. A wrong value ends the program with one line on the error stream and exit
 /// code 2. An exception that nobody catches later on ends it with its message as one line, and exit code 1.
 Options parse(int argc, const char* const* argv, const std::string& name, const std::string& description, Options defaults = {},
@@ -70,18 +80,28 @@ Options parse(int argc, const char* const* argv, const std::string& name, const 
 /// When there is none, ends the program with a line that says where it looked and `remedy`.
 std::filesystem::path data_directory(const Options& options, const std::string& name, const std::string& file, const std::string& remedy);
 
+class Page;
+
 /// The last line of an example: `result: key=value key=value …`. Numbers are printed with the digits given here, after the point.
 class Result {
 public:
+    struct Entry {
+        std::string key, value, name, unit;
+    };
     Result& add(const std::string& key, double value, int digits = 4);
     Result& add(const std::string& key, std::int64_t value);
     Result& add(const std::string& key, int value) { return add(key, static_cast<std::int64_t>(value)); }
     Result& add(const std::string& key, const std::string& value);
     Result& add(const std::string& key, const char* value) { return add(key, std::string(value)); }
-    void print() const;  // to standard output
+    /// How the number added last is called in the page: `.add("accuracy", a).called("share of the test points")`.
+    Result& called(const std::string& name, const std::string& unit = "");
+
+    const std::vector<Entry>& entries() const { return entries_; }
+    void print() const;            // to standard output
+    void print(Page& page) const;  // writes the page, then prints
 
 private:
-    std::string line_ = "result:";
+    std::vector<Entry> entries_;
 };
 
 }  // namespace examples
