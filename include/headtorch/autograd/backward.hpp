@@ -135,9 +135,24 @@ private:
                     if (captures->targets[i] == node_) captures->gradients[i] = g;
                 if (node_->is_leaf()) continue;
             }
-            node_->backward(std::move(g), *this);
+            if (observed()) [[unlikely]]
+                watched_backward(std::move(g));
+            else
+                node_->backward(std::move(g), *this);
             if (!options.retain_graph) node_->free_saved();
         }
+    }
+
+    HEADTORCH_COLD void watched_backward(Ref<TensorImpl> gradient) {
+        Node* const node = node_;
+        Observer::each([&](Observer& observer) { observer.backward_begins(*node); });
+        try {
+            node->backward(std::move(gradient), *this);
+        } catch (...) {
+            Observer::each([&](Observer& observer) { observer.backward_ends(*node, true); });
+            throw;
+        }
+        Observer::each([&](Observer& observer) { observer.backward_ends(*node, false); });
     }
 
     bool wants(std::size_t i) const override {

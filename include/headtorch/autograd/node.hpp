@@ -19,6 +19,15 @@ namespace headtorch::autograd {
 
 class GradientSink;
 
+/// Is shown what a node keeps for backward.
+class SavedVisitor {
+public:
+    virtual void saved(const TensorImpl& value) = 0;
+
+protected:
+    ~SavedVisitor() = default;
+};
+
 /// An op on the tape: its parents are the nodes of its inputs (null where no gradient is wanted).
 class Node : public GraphNode {
 public:
@@ -26,6 +35,7 @@ public:
     virtual void backward(Ref<TensorImpl> gradient, GradientSink& sink) = 0;
     /// Drops what was kept for backward; a second backward throws.
     virtual void free_saved() noexcept {}
+    virtual void visit_saved(SavedVisitor& visitor) const { static_cast<void>(visitor); }
     /// Sum of two gradients of this node's output.
     virtual Ref<TensorImpl> add(Ref<TensorImpl> a, Ref<TensorImpl> b) const = 0;
     virtual bool is_leaf() const { return false; }

@@ -40,12 +40,24 @@ inline Node*& running_node() {
                                 value.version(), " is there); clone() it first, or write y = x + 1 instead of x += 1"));
 }
 
+/// Whom saved values show themselves to while they are copied; see RecordedNode::visit_saved().
+inline SavedVisitor*& visitor_of_saved() {
+    static thread_local SavedVisitor* visitor = nullptr;
+    return visitor;
+}
+
 /// A value kept for backward. Reading it throws when it was overwritten in the meantime.
 template <class T, class D>
 class Saved {
 public:
     Saved() = default;
     explicit Saved(Tensor<T, D> tensor) : tensor_(std::move(tensor)), version_(tensor_.defined() ? tensor_.get()->version() : 0) {}
+    HEADTORCH_COLD Saved(const Saved& other) : tensor_(other.tensor_), version_(other.version_) {
+        if (visitor_of_saved() && tensor_.defined()) visitor_of_saved()->saved(*tensor_.get());
+    }
+    Saved(Saved&&) noexcept = default;
+    Saved& operator=(Saved&&) noexcept = default;
+    ~Saved() = default;
 
     /// By reference: a handle of one's own would be counted, atomically, for nothing.
     const Tensor<T, D>& operator()() const {
@@ -93,6 +105,12 @@ Input<F> input(const Tensor<T, D>& tensor, F gradient) {
         return {nullptr, std::move(gradient)};
 }
 
+/// Tells those who watch that the op that made `output` was put on the tape.
+inline void tell_recorded(TensorImpl& output) {
+    if (observed()) [[unlikely]]
+        Observer::each([&](Observer& observer) { observer.op_recorded(*output.node, output); });
+}
+
 [[noreturn]] inline void throw_freed(const char* name) {
     throw AutogradError(message(name, ": backward a second time through a graph whose saved values are freed; ",
                                 "give the first backward {.retain_graph = true}, or compute the loss again"));
@@ -107,6 +125,7 @@ public:
         std::uint32_t bytes;
         void (*run)(void* step, const Tensor<T, D>& gradient, GradientSink& sink);
         void (*destroy)(void* step) noexcept;
+        void (*copy)(const void* step);  ///< and throw the copy away; null when it cannot be copied
     };
 
     /// The block of a node: the node, its parents, the step.
@@ -129,6 +148,15 @@ public:
     void free_saved() noexcept override {
         if (!std::exchange(freed_, true)) kind_.destroy(step());
     }
+    /// A step is a closure, whose captures nobody can list. But copying it copies each of them, and a Saved that is copied shows itself.
+    void visit_saved(SavedVisitor& visitor) const override {
+        if (freed_ || !kind_.copy) return;
+        struct Restore {
+            SavedVisitor* outer;
+            ~Restore() { visitor_of_saved() = outer; }
+        } const restore{std::exchange(visitor_of_saved(), &visitor)};
+        kind_.copy(const_cast<RecordedNode*>(this)->step());
+    }
 
 private:
     void destroy() noexcept override {
@@ -146,18 +174,28 @@ private:
     bool freed_ = false;
 };
 
+template <class Step>
+constexpr auto copy_of_step() {
+    void (*copy)(const void*) = nullptr;
+    if constexpr (std::is_copy_constructible_v<Step>)
+        copy = [](const void* step) { [[maybe_unused]] const Step copied(*static_cast<const Step*>(step)); };
+    return copy;
+}
+
 template <class T, class D, class Step>
 inline constexpr typename RecordedNode<T, D>::StepKind step_kind = {
     sizeof(Step),
     [](void* step, const Tensor<T, D>& gradient, GradientSink& sink) { (*static_cast<Step*>(step))(gradient, sink); },
     [](void* step) noexcept { static_cast<Step*>(step)->~Step(); },
+    copy_of_step<Step>(),
 };
 
 template <class T, class D>
 HEADTORCH_NOINLINE void set_recorded(TensorImpl& output, void* block, const char* name, const typename RecordedNode<T, D>::StepKind& kind,
-                                     std::span<Ref<Node>> parents) noexcept {
+                                     std::span<Ref<Node>> parents) {
     output.node = Ref<GraphNode>::adopt(::new (block) RecordedNode<T, D>(name, kind, parents));
     if (output.base) output.history = output.base->history;
+    tell_recorded(output);
 }
 
 /// Sets the node of `output`, a tensor that nobody else holds yet. `step` is called as step(gradient, sink); `parents` are a std::array,

@@ -5,6 +5,12 @@
 /// What the compiler and the target offer: the only place, beside device/, with conditional compilation.
 
 #include <cstddef>
+#include <cstdint>
+#include <version>
+
+#if defined(__cpp_lib_source_location)
+#include <source_location>
+#endif
 
 #if defined(__SANITIZE_ADDRESS__)
 #define HEADTORCH_ADDRESS_SANITIZER 1
@@ -27,6 +33,30 @@
 #endif
 
 namespace headtorch {
+
+#if defined(__cpp_lib_source_location)
+using SourceLocation = std::source_location;
+#else
+/// std::source_location, for a compiler (clang 14) that does not have it yet.
+class SourceLocation {
+public:
+    static constexpr SourceLocation current(const char* file = __builtin_FILE(), const char* function = __builtin_FUNCTION(),
+                                            std::uint_least32_t line = __builtin_LINE()) noexcept {
+        SourceLocation here;
+        here.file_ = file;
+        here.function_ = function;
+        here.line_ = line;
+        return here;
+    }
+    constexpr const char* file_name() const noexcept { return file_; }
+    constexpr const char* function_name() const noexcept { return function_; }
+    constexpr std::uint_least32_t line() const noexcept { return line_; }
+
+private:
+    const char *file_ = "", *function_ = "";
+    std::uint_least32_t line_ = 0;
+};
+#endif
 
 /// Bytes of one hardware vector. Kernels are written for any width; this only picks the fastest.
 #if defined(__AVX512F__) && defined(__AVX512DQ__) && defined(__AVX512BW__)

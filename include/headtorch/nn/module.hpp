@@ -18,12 +18,14 @@
 /// one of another size is assigned; nn::ModuleList and nn::ModuleDict write values always.
 
 #include <string>
+#include <tuple>
 #include <type_traits>
 #include <utility>
 #include <vector>
 
 #include "headtorch/core/error.hpp"
 #include "headtorch/nn/module_tree.hpp"
+#include "headtorch/nn/observer.hpp"
 
 namespace headtorch::nn {
 namespace detail {
@@ -49,23 +51,23 @@ struct ArgumentOf<R (F::*)(A) const> {
 template <class Derived>
 struct Module {
     /// Calls forward(). An error on its way out gets the path of the module in front: `net.fc1: linear: …`.
-    template <class... Inputs>
-    decltype(auto) operator()(Inputs&&... inputs) {
-        try {
-            return static_cast<Derived&>(*this).forward(std::forward<Inputs>(inputs)...);
-        } catch (Error& error) {
-            detail::name_module(error, module_ref());
-            throw;
-        }
+    template <class Input>
+    decltype(auto) operator()(Input&& input, const Here& = Here()) {
+        return call(static_cast<Derived&>(*this), std::forward<Input>(input));
+    }
+    template <class Input>
+    decltype(auto) operator()(Input&& input, const Here& = Here()) const {
+        return call(static_cast<const Derived&>(*this), std::forward<Input>(input));
     }
     template <class... Inputs>
+        requires(sizeof...(Inputs) != 1)
+    decltype(auto) operator()(Inputs&&... inputs) {
+        return call(static_cast<Derived&>(*this), std::forward<Inputs>(inputs)...);
+    }
+    template <class... Inputs>
+        requires(sizeof...(Inputs) != 1)
     decltype(auto) operator()(Inputs&&... inputs) const {
-        try {
-            return static_cast<const Derived&>(*this).forward(std::forward<Inputs>(inputs)...);
-        } catch (Error& error) {
-            detail::name_module(error, module_ref());
-            throw;
-        }
+        return call(static_cast<const Derived&>(*this), std::forward<Inputs>(inputs)...);
     }
 
     /// Handles to all parameters, in order of declaration; one that is shared comes once. The element type and device are those of the
@@ -164,6 +166,28 @@ struct Module {
     ModuleRef module_ref() const { return detail::ref_of(static_cast<Derived&>(const_cast<Module&>(*this))); }
 
 private:
+    template <class Self, class... Inputs>
+    static decltype(auto) call(Self& self, Inputs&&... inputs) {
+        try {
+            detail::ModuleCall scope(self.module_ref(), inputs...);
+            using Result = decltype(self.forward(std::forward<Inputs>(inputs)...));
+            if constexpr (std::is_void_v<Result>) {
+                self.forward(std::forward<Inputs>(inputs)...);
+                scope.returns(std::tuple<>());
+            } else {
+                Result result = self.forward(std::forward<Inputs>(inputs)...);
+                scope.returns(result);
+                if constexpr (std::is_reference_v<Result>)
+                    return static_cast<Result>(result);
+                else
+                    return result;
+            }
+        } catch (Error& error) {
+            detail::name_module(error, self.module_ref());
+            throw;
+        }
+    }
+
     template <class T, class D>
     static auto parameter_tensor() {
         if constexpr (!std::is_void_v<T>) {

@@ -41,6 +41,7 @@ HEADTORCH_NOINLINE void run_kernel(MapKernel kernel, const void* formula, std::s
 template <class D>
 HEADTORCH_NOINLINE Ref<TensorImpl> run_kernel_new(const char* op, Dtype dtype, MapKernel kernel, const void* formula,
                                                   std::span<const TensorImpl*> operands) {
+    const OpScope scope(op);
     Shape shape = operands[1]->shape;
     for (const TensorImpl* x : operands.subspan(2))
         if (!(x->shape == shape)) shape = broadcast_shapes(op, shape, x->shape);
@@ -116,6 +117,10 @@ public:
         for (Ref<TensorImpl>& value : kept_) value = nullptr;
         freed_ = true;
     }
+    void visit_saved(autograd::SavedVisitor& visitor) const override {
+        for (const Ref<TensorImpl>& value : kept_)
+            if (value) visitor.saved(*value);
+    }
 
 private:
     void destroy() noexcept override { cpu::destroy_pooled(this); }
@@ -173,6 +178,7 @@ HEADTORCH_NOINLINE PointwiseNode<T, D, N>& record_pointwise(const PointwiseRule<
                                                             TensorImpl& output, std::span<const TensorImpl* const> operands) {
     auto* node = cpu::make_pooled<PointwiseNode<T, D, N>>(rule, std::move(parents), operands);
     output.node = Ref<GraphNode>::adopt(node);
+    autograd::tell_recorded(output);
     return *node;
 }
 

@@ -15,6 +15,7 @@
 #include "headtorch/core/shape.hpp"
 #include "headtorch/device/cpu/memory.hpp"
 #include "headtorch/device/device.hpp"
+#include "headtorch/tensor/observer.hpp"
 
 namespace headtorch {
 
@@ -103,9 +104,11 @@ struct TensorImpl {
     }
     bool unique() const noexcept { return count_.unique(); }
     std::uint32_t version() const noexcept { return storage->version.load(std::memory_order_acquire); }
-    void bump_version(const char* op) noexcept {
+    void bump_version(const char* op) {
         storage->last_write.store(op, std::memory_order_relaxed);
         storage->version.fetch_add(1, std::memory_order_acq_rel);
+        if (observed()) [[unlikely]]
+            Observer::each([&](Observer& observer) { observer.tensor_written(*this, op); });
     }
     /// True when no other handle and no other view can see its elements: they may be overwritten freely.
     bool owns_storage() const noexcept { return contiguous && unique() && storage->unique(); }
@@ -131,6 +134,8 @@ Ref<TensorImpl> make_impl(Dtype dtype, const Shape& shape) {
     impl->numel = numel;
     impl->storage = allocate_storage(D{}, static_cast<std::size_t>(numel) * size_of(dtype));
     impl->data = impl->storage->data;
+    if (observed()) [[unlikely]]
+        Observer::each([&](Observer& observer) { observer.tensor_made(*impl); });
     return impl;
 }
 

@@ -1,0 +1,126 @@
+// headtorch: tensors and autograd for C++20.
+// SPDX-License-Identifier: MIT
+#pragma once
+
+/// Watching what a thread computes: ops as they begin and end, tensors as they come into being, nodes of the tape as they are recorded and
+/// run. AnomalyMode, the profiler and the like are observers. Where nobody watches, an op pays for one look at a pointer.
+
+#include <cstdint>
+#include <exception>
+#include <string_view>
+
+#include "headtorch/core/config.hpp"
+
+namespace headtorch {
+
+struct TensorImpl;
+class GraphNode;
+
+/// The base of those who watch a thread: the objects of one kind that are alive on it.
+template <class Self>
+class Watcher {
+public:
+    Watcher(const Watcher&) = delete;
+    Watcher& operator=(const Watcher&) = delete;
+
+    /// True when somebody watches this thread.
+    static bool any() noexcept { return last() != nullptr; }
+    /// Calls `tell` for each of this thread's, the last one first.
+    template <class F>
+    static void each(const F& tell) {
+        for (Watcher *watcher = last(), *next = nullptr; watcher; watcher = next) {
+            next = watcher->next_;
+            tell(static_cast<Self&>(*watcher));
+        }
+    }
+
+protected:
+    Watcher() : next_(last()) { last() = this; }
+    ~Watcher() {
+        for (Watcher** link = &last(); *link; link = &(*link)->next_)
+            if (*link == this) {
+                *link = next_;
+                return;
+            }
+    }
+
+private:
+    static Watcher*& last() noexcept {
+        static thread_local Watcher* watcher = nullptr;
+        return watcher;
+    }
+    Watcher* next_;
+};
+
+/// Sees what the thread that made it does, as long as it lives. What is not overridden is passed over. Exceptions pass through the op.
+class Observer : public Watcher<Observer> {
+public:
+    /// Ops may call others: begins and ends are nested. `name` is a literal.
+    virtual void op_begins(const char* name) { static_cast<void>(name); }
+    /// `failed`: an exception is on its way, and none must be thrown.
+    virtual void op_ends(const char* name, bool failed) { static_cast<void>(name), static_cast<void>(failed); }
+    /// The line of the program, outside this library, that calls an op or a module next.
+    virtual void called_from(const SourceLocation& line) { static_cast<void>(line); }
+    /// A new tensor, whose values are yet to come; views are not new.
+    virtual void tensor_made(TensorImpl& tensor) { static_cast<void>(tensor); }
+    /// Its values were changed in place.
+    virtual void tensor_written(TensorImpl& tensor, const char* op) { static_cast<void>(tensor), static_cast<void>(op); }
+    /// An op was put on the tape: its node, and its output.
+    virtual void op_recorded(GraphNode& node, TensorImpl& output) { static_cast<void>(node), static_cast<void>(output); }
+    /// A node is about to run backwards, or has done so.
+    virtual void backward_begins(GraphNode& node) { static_cast<void>(node); }
+    virtual void backward_ends(GraphNode& node, bool failed) { static_cast<void>(node), static_cast<void>(failed); }
+
+protected:
+    Observer() = default;
+    ~Observer() = default;
+};
+
+/// True when somebody watches this thread.
+inline bool observed() noexcept { return Observer::any(); }
+
+/// An op as its observers see it: `const OpScope scope("softmax");` on the first line of its function.
+class OpScope {
+public:
+    explicit OpScope(const char* name) : name_(observed() ? name : nullptr) {
+        if (name_) [[unlikely]] begin();
+    }
+    ~OpScope() noexcept(false) {
+        if (name_) [[unlikely]] end();
+    }
+    OpScope(const OpScope&) = delete;
+    OpScope& operator=(const OpScope&) = delete;
+
+private:
+    HEADTORCH_COLD void begin() {
+        exceptions_ = std::uncaught_exceptions();
+        Observer::each([&](Observer& observer) { observer.op_begins(name_); });
+    }
+    HEADTORCH_COLD void end() {
+        const bool failed = std::uncaught_exceptions() > exceptions_;
+        Observer::each([&](Observer& observer) { observer.op_ends(name_, failed); });
+    }
+
+    const char* name_;
+    int exceptions_ = 0;
+};
+
+/// The line of a call, as a last parameter that nobody gives: `Tensor<T, D> log(const Tensor<T, D>& x, const Here& = Here());`
+class Here {
+public:
+    explicit Here(const SourceLocation& line = SourceLocation::current()) {
+        if (observed()) [[unlikely]] tell(line);
+    }
+
+private:
+    /// Lines of this library's headers tell a user nothing.
+    HEADTORCH_COLD static void tell(const SourceLocation& line) {
+        constexpr std::string_view own = "tensor/observer.hpp";
+        std::string_view library = SourceLocation::current().file_name();
+        library.remove_suffix(own.size());
+        if (!std::string_view(line.file_name()).starts_with(library))
+            Observer::each([&](Observer& observer) { observer.called_from(line); });
+    }
+};
+
+}  // namespace headtorch
