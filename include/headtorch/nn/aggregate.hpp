@@ -88,6 +88,11 @@ template <class X, std::size_t I, std::size_t n, std::uint64_t mask>
 inline constexpr bool is_array = !takes_gap<X, mask, std::make_index_sequence<I>, std::make_index_sequence<n - I - 1>> &&
                                  takes_gap<X, mask, std::make_index_sequence<I>, std::index_sequence<>>;
 
+template <class X, std::uint64_t mask, std::size_t... I>
+constexpr bool has_array(std::index_sequence<I...>) {
+    return (is_array<X, I, sizeof...(I), mask> || ...);
+}
+
 template <class X>
 consteval std::size_t count_members() {
     constexpr MemberCount members = climb<X>();
@@ -96,10 +101,7 @@ consteval std::size_t count_members() {
     static_assert(!members.stuck,
                   "headtorch: the members of this module cannot be counted (is one a reference?): list them once in the class: "
                   "auto fields() { return nn::fields(\"weight\", weight, \"fc\", fc); }");
-    constexpr bool arrays = []<std::size_t... I>(std::index_sequence<I...>) {
-        return (is_array<X, I, sizeof...(I), members.mask> || ...);
-    }(std::make_index_sequence<members.count>());
-    static_assert(!arrays,
+    static_assert(!has_array<X, members.mask>(std::make_index_sequence<members.count>()),
                   "headtorch: a module with a C array as a member cannot be read: use std::array, or list the members in fields()");
     return members.count;
 }

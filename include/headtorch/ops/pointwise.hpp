@@ -77,24 +77,33 @@ HEADTORCH_ALWAYS_INLINE Dual<X> variable(const X& x) {
         return {x, 1};
 }
 
+template <class Op, class... A>
+concept HasSlope = requires(const Op& op, const A&... a) { op.slope(a...); };
+template <class Op, class... A>
+concept HasSlopes = requires(const Op& op, const A&... a) { op.slopes(a...); };
+
+/// x as the variable of a derivative, or as a constant.
+template <bool is_variable, class X>
+HEADTORCH_ALWAYS_INLINE auto seeded(const X& x) {
+    if constexpr (is_variable)
+        return variable(x);
+    else
+        return x;
+}
+
 /// Derivative by input I, from the inputs and the output.
+template <std::size_t I, std::size_t... K, class Op, class... X, class Y>
+HEADTORCH_ALWAYS_INLINE auto slope_of(std::index_sequence<K...>, const Op& op, const std::tuple<X...>& x, const Y& y) {
+    if constexpr (HasSlope<Op, X..., Y>)
+        return op.slope(std::get<K>(x)..., y);
+    else if constexpr (HasSlopes<Op, X..., Y>)
+        return std::get<I>(op.slopes(std::get<K>(x)..., y));
+    else
+        return value_of(op, seeded<K == I>(std::get<K>(x))...).slope;
+}
 template <std::size_t I, class Op, class... X, class Y>
 HEADTORCH_ALWAYS_INLINE auto slope_of(const Op& op, const std::tuple<X...>& x, const Y& y) {
-    return [&]<std::size_t... K>(std::index_sequence<K...>) {
-        if constexpr (requires { op.slope(std::get<K>(x)..., y); }) {
-            return op.slope(std::get<K>(x)..., y);
-        } else if constexpr (requires { op.slopes(std::get<K>(x)..., y); }) {
-            return std::get<I>(op.slopes(std::get<K>(x)..., y));
-        } else {
-            const auto seed = [&]<std::size_t J>(std::integral_constant<std::size_t, J>) {
-                if constexpr (J == I)
-                    return variable(std::get<J>(x));
-                else
-                    return std::get<J>(x);
-            };
-            return value_of(op, seed(std::integral_constant<std::size_t, K>{})...).slope;
-        }
-    }(std::index_sequence_for<X...>{});
+    return slope_of<I>(std::index_sequence_for<X...>{}, op, x, y);
 }
 
 /// The formula as a kernel.
