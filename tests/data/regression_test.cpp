@@ -9,27 +9,39 @@
 using namespace headtorch;
 using namespace headtorch::data;
 
-TEST_CASE("make_regression gives scikit-learn's numbers", "[data]") {
-    for (int seed : {0, 42, 2020}) {
-        const auto [x, y] = make_regression<double>(15, {.n_features = 1, .noise = 10, .random_state = seed});
-        const std::string name = "regression.one." + std::to_string(seed);
-        check_bits(x, name + ".x");
-        check_bits(y, name + ".y");
-    }
-    // With several features, NumPy's matrix product adds in an order of its own.
-    const RegressionOptions many = {.n_features = 5, .n_informative = 3, .n_targets = 2, .bias = 4, .noise = 1, .random_state = 5};
-    const auto a = make_regression_with_coef<double>(8, many);
-    check_bits(a.x, "regression.many.x");
-    check_close(a.y.tolist(), "regression.many.y", 1e-14);
-    check_bits(a.coef, "regression.many.extra");
-    CHECK(a.y.shape() == Shape{8, 2});
-    CHECK(a.coef.shape() == Shape{5, 2});
+namespace {
 
-    const auto b = make_regression_with_coef<double>(5, {.n_features = 3, .shuffle = false, .random_state = 5});
-    check_bits(b.x, "regression.plain.x");
-    check_close(b.y.tolist(), "regression.plain.y", 1e-14);
-    check_bits(b.coef, "regression.plain.extra");
-    CHECK(b.coef.shape() == Shape{3});
+void check_problem(const RegressionWithCoef<double>& problem, const std::string& name) {
+    check_bits(problem.x, name + ".x");
+    check_bits(problem.y, name + ".y");
+    check_bits(problem.coef, name + ".extra");
+}
+
+void check_long(const RegressionWithCoef<double>& problem, const std::string& name) {
+    check_digest(problem.x.tolist(), name + ".x");
+    check_digest(problem.y.tolist(), name + ".y");
+    check_digest(problem.coef.tolist(), name + ".extra");
+}
+
+}  // namespace
+
+TEST_CASE("make_regression gives scikit-learn's numbers", "[data]") {
+    for (const std::uint32_t seed : reference_seeds()) {
+        const auto [x, y] = make_regression<double>(9, {.n_features = 1, .noise = 10, .random_state = seed});
+        const std::string suffix = std::to_string(seed);
+        check_bits(x, "regression.one." + suffix + ".x");
+        check_bits(y, "regression.one." + suffix + ".y");
+        const RegressionOptions many = {.n_features = 7, .n_informative = 3, .bias = 4, .noise = 1, .random_state = seed};
+        check_problem(make_regression_with_coef<double>(5, many), "regression.many." + suffix);
+        check_long(make_regression_with_coef<double>(500, {.n_features = 3, .noise = 10, .random_state = seed}),
+                   "regression.long." + suffix);
+    }
+    const RegressionOptions targets = {.n_features = 5, .n_informative = 3, .n_targets = 2, .bias = 4, .noise = 1, .random_state = 5};
+    check_problem(make_regression_with_coef<double>(8, targets), "regression.targets");
+    check_problem(make_regression_with_coef<double>(5, {.n_features = 3, .shuffle = false, .random_state = 5}), "regression.plain");
+    for (int rows = 1; rows < 8; ++rows)
+        check_long(make_regression_with_coef<double>(rows, {.n_features = rows + 4, .random_state = rows}),
+                   "regression.rows." + std::to_string(rows));
 }
 
 TEST_CASE("a low-rank x is scikit-learn's too", "[data]") {

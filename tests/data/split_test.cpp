@@ -20,7 +20,12 @@ void check_split(const SplitOptions& options, const std::string& name, std::int6
 }  // namespace
 
 TEST_CASE("train_test_split gives scikit-learn's parts", "[data]") {
-    for (int seed : {0, 42, 2020}) check_split({.random_state = seed}, "quarter." + std::to_string(seed));
+    for (const std::uint32_t seed : reference_seeds()) {
+        check_split({.random_state = seed}, "quarter." + std::to_string(seed));
+        const SplitIndices split = split_indices(1000, {.test_size = 0.2, .random_state = seed});
+        check_digest(split.train, "split.long." + std::to_string(seed) + ".train");
+        check_digest(split.test, "split.long." + std::to_string(seed) + ".test");
+    }
     check_split({.test_size = 0.2, .random_state = 42}, "fifth");
     check_split({.test_size = 4, .random_state = 42}, "count");
     check_split({.train_size = 0.6, .random_state = 42}, "train");
@@ -30,11 +35,12 @@ TEST_CASE("train_test_split gives scikit-learn's parts", "[data]") {
 
 TEST_CASE("stratified parts are scikit-learn's too", "[data]") {
     const auto labels = tensor<std::int64_t>({0, 2, 2, 1, 0, 2, 1, 1, 2, 2, 0, 2, 0, 1, 2, 2, 0, 1, 2, 2, 2, 0, 2});
-    for (int seed : {0, 42})
+    for (const std::uint32_t seed : reference_seeds())
         check_split({.test_size = 0.3, .random_state = seed, .stratify = labels}, "stratified." + std::to_string(seed));
     auto tied = arange<std::int64_t>(24);
     for (int i = 0; i < 24; ++i) tied.data()[i] %= 4;
-    check_split({.test_size = 10, .random_state = 1, .stratify = tied}, "tied", 24);
+    for (const std::uint32_t seed : reference_seeds())
+        check_split({.test_size = 10, .random_state = seed, .stratify = tied}, "tied." + std::to_string(seed), 24);
 }
 
 TEST_CASE("tensors are split alike", "[data]") {
@@ -84,14 +90,17 @@ TEST_CASE("sizes that do not fit are refused", "[data]") {
 
 TEST_CASE("random_split gives PyTorch's parts", "[data]") {
     const TensorDataset numbers(arange<std::int64_t>(17));
-    manual_seed(3);
-    const auto [first, second] = random_split(numbers, {10, 7});
-    check_integers(first.indices().tolist(), "random_split.counts.0");
-    check_integers(second.indices().tolist(), "random_split.counts.1");
-    Generator generator(4);
-    const auto parts = random_split(numbers, {0.5, 0.2, 0.3}, generator);
-    for (std::size_t i = 0; i < 3; ++i) check_integers(parts[i].indices().tolist(), "random_split.fractions." + std::to_string(i));
-    CHECK(std::get<0>(parts[0][0]).item() == parts[0].indices()[0].item());
+    for (const std::uint32_t seed : reference_seeds()) {
+        const std::string suffix = "." + std::to_string(seed) + ".";
+        manual_seed(seed);
+        const auto [first, second] = random_split(numbers, {10, 7});
+        check_integers(first.indices(), "random_split.counts" + suffix + "0");
+        check_integers(second.indices(), "random_split.counts" + suffix + "1");
+        Generator generator(seed);
+        const auto parts = random_split(numbers, {0.5, 0.2, 0.3}, generator);
+        for (std::size_t i = 0; i < 3; ++i) check_integers(parts[i].indices(), "random_split.fractions" + suffix + std::to_string(i));
+        CHECK(std::get<0>(parts[0][0]).item() == parts[0].indices()[0].item());
+    }
 }
 
 TEST_CASE("random_split refuses lengths that do not fit", "[data]") {

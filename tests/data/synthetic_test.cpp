@@ -16,6 +16,13 @@ using namespace headtorch::data;
 
 namespace {
 
+/// The digests of long sets.
+template <class Points>
+void check_long(const Points& points, const std::string& name) {
+    check_digest(points.x.tolist(), name + ".x");
+    check_digest(points.y.tolist(), name + ".y");
+}
+
 template <class Points>
 void check_points(const Points& points, const std::string& name) {
     check_bits(points.x, name + ".x");
@@ -28,28 +35,35 @@ void check_points(const Points& points, const std::string& name) {
 TEST_CASE("make_moons gives scikit-learn's points", "[data]") {
     check_points(make_moons<double>(7, {.shuffle = false}), "moons.plain");
     check_points(make_moons<double>(10, {.random_state = 3}), "moons.shuffled");
-    for (int seed : {0, 42, 2020})
-        check_points(make_moons<double>(15, {.noise = 0.3, .random_state = seed}), "moons.noise." + std::to_string(seed));
+    for (const std::uint32_t seed : reference_seeds()) {
+        check_points(make_moons<double>(9, {.noise = 0.3, .random_state = seed}), "moons.noise." + std::to_string(seed));
+        check_long(make_moons<double>(1000, {.noise = 0.3, .random_state = seed}), "moons.long." + std::to_string(seed));
+    }
     check_points(make_moons<double>({3, 6}, {.noise = 0.1, .random_state = 1}), "moons.counts");
 }
 
 TEST_CASE("make_circles gives scikit-learn's points", "[data]") {
     check_points(make_circles<double>(7, {.shuffle = false}), "circles.plain");
-    for (int seed : {0, 42, 2020})
-        check_points(make_circles<double>(15, {.noise = 0.1, .random_state = seed, .factor = 0.3}),
-                     "circles.noise." + std::to_string(seed));
+    for (const std::uint32_t seed : reference_seeds()) {
+        const CirclesOptions options = {.noise = 0.1, .random_state = seed, .factor = 0.3};
+        check_points(make_circles<double>(9, options), "circles.noise." + std::to_string(seed));
+        check_long(make_circles<double>(500, options), "circles.long." + std::to_string(seed));
+    }
     check_points(make_circles<double>({4, 2}, {.random_state = 1}), "circles.counts");
 }
 
 TEST_CASE("make_blobs gives scikit-learn's points", "[data]") {
     check_points(make_blobs<double>(10, {.shuffle = false, .random_state = 0}), "blobs.plain");
-    for (int seed : {0, 42, 12345}) {
+    for (const std::uint32_t seed : reference_seeds()) {
         const BlobsOptions options = {.centers = 4, .cluster_std = 0.15, .center_box = {-1.2, 1.2}, .random_state = seed};
         const std::string name = "blobs.noise." + std::to_string(seed);
-        check_points(make_blobs<double>(14, options), name);
-        const auto [x, y, centers] = make_blobs_with_centers<double>(14, options);
+        check_points(make_blobs<double>(9, options), name);
+        const auto [x, y, centers] = make_blobs_with_centers<double>(9, options);
         check_bits(centers, name + ".extra", false);
         check_bits(x, name + ".x");
+        const auto many = make_blobs_with_centers<double>(200, {.random_state = seed});
+        check_long(many, "blobs.long." + std::to_string(seed));
+        check_digest(many.centers.tolist(), "blobs.long." + std::to_string(seed) + ".extra");
     }
     const auto positions = tensor<double>({{0, 1, 2}, {3, 4, 5}});
     check_points(make_blobs<double>(7, {.centers = positions, .cluster_std = {0.5, 2.0}, .random_state = 7}), "blobs.centers");
@@ -61,22 +75,27 @@ TEST_CASE("make_blobs gives scikit-learn's points", "[data]") {
 }
 
 TEST_CASE("the default element type is float, with the same numbers rounded", "[data]") {
-    const auto [x, y] = make_moons(15, {.noise = 0.3, .random_state = 0});
+    const auto [x, y] = make_moons(9, {.noise = 0.3, .random_state = 0});
     static_assert(std::is_same_v<decltype(x), const Tensor<float>> && std::is_same_v<decltype(y), const Tensor<std::int64_t>>);
     const auto expected = reference("moons.noise.0.x").numbers();
     for (std::size_t i = 0; i < expected.size(); ++i) CHECK(x.data()[i] == Approx(expected[i]).epsilon(1e-7));
-    CHECK(x.shape() == Shape{15, 2});
+    CHECK(x.shape() == Shape{9, 2});
     CHECK(make_moons().x.shape() == Shape{100, 2});
     CHECK(make_circles().x.shape() == Shape{100, 2});
     CHECK(make_blobs().x.shape() == Shape{100, 2});
 }
 
-TEST_CASE("without a random_state, the default generator's seed decides", "[data]") {
+TEST_CASE("without a random_state, manual_seed decides, or numpy_random() once it is seeded", "[data]") {
+    const auto draw = [] { return make_circles(20, {.noise = 0.1}).x.tolist(); };
     manual_seed(1);
-    const auto a = make_circles(20, {.noise = 0.1}).x.tolist(), b = make_circles(20, {.noise = 0.1}).x.tolist();
+    const auto a = draw(), b = draw();
     manual_seed(1);
-    CHECK(make_circles(20, {.noise = 0.1}).x.tolist() == a);
+    CHECK(draw() == a);
     CHECK(a != b);
+    numpy_random().seed(6);
+    const auto c = draw(), d = draw();
+    CHECK(c == make_circles(20, {.noise = 0.1, .random_state = 6}).x.tolist());
+    CHECK(c != d);
 }
 
 TEST_CASE("one RandomState serves several calls in turn", "[data]") {

@@ -2,25 +2,28 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
-/// NumPy's classic random numbers, numpy.random.RandomState: the same seed gives the same numbers, to the last bit where the C library's
-/// log agrees.
+/// NumPy's classic random numbers, numpy.random.RandomState, and the one behind np.random: the same seed gives the same numbers, to the
+/// last bit where the C library's log agrees.
 
 #include <algorithm>
 #include <cmath>
 #include <concepts>
 #include <cstdint>
+#include <initializer_list>
 #include <limits>
 #include <mutex>
 #include <numeric>
 #include <optional>
-#include <random>
 #include <span>
 #include <utility>
 #include <vector>
 
+#include "headtorch/autograd/grad_mode.hpp"
 #include "headtorch/core/error.hpp"
 #include "headtorch/core/random.hpp"
 #include "headtorch/core/shape.hpp"
+#include "headtorch/ops/gather.hpp"
+#include "headtorch/ops/inplace.hpp"
 #include "headtorch/tensor/tensor.hpp"
 
 namespace headtorch::data {
@@ -31,13 +34,13 @@ inline double rounded(double value) {
     return stored;
 }
 
-/// The Mersenne Twister with the distributions of NumPy before 1.17, which scikit-learn still draws from.
+/// The Mersenne Twister with the distributions of NumPy before 1.17, which scikit-learn still draws from. One thread at a time.
 class RandomState {
 public:
     /// Seeded from the default generator.
     RandomState() {
         std::lock_guard lock(default_generator().mutex());
-        seed(default_generator().random32());
+        engine_.seed(default_generator().random32());
     }
     /// Throws ValueError unless 0 <= value < 2^32.
     explicit RandomState(std::integral auto value) { seed(value); }
@@ -46,7 +49,33 @@ public:
         if (!std::in_range<std::uint32_t>(value)) throw ValueError(message("random_state: the seed must be in [0, 2^32), but is ", value));
         engine_.seed(static_cast<std::uint32_t>(value));
         spare_.reset();
+        seeded_ = true;
     }
+    /// A seed of several numbers, as NumPy takes a list of them: init_by_array of Matsumoto and Nishimura (2002).
+    void seed(std::initializer_list<std::uint32_t> key) {
+        if (key.size() == 0) throw ValueError("random_state: a list that is a seed must not be empty");
+        constexpr std::size_t n = MersenneTwister::size;
+        engine_.seed(19650218u);
+        auto& words = engine_.words;
+        std::size_t i = 1;
+        const auto step = [&](std::uint32_t factor, auto change) {
+            words[i] = change(words[i] ^ (words[i - 1] ^ words[i - 1] >> 30) * factor);
+            if (++i == n) {
+                words[0] = words[n - 1];
+                i = 1;
+            }
+        };
+        for (std::size_t k = 0; k < std::max(n, key.size()); ++k) {
+            const std::size_t j = k % key.size();
+            step(1664525u, [&](std::uint32_t word) { return word + key.begin()[j] + static_cast<std::uint32_t>(j); });
+        }
+        for (std::size_t k = 1; k < n; ++k) step(1566083941u, [&](std::uint32_t word) { return word - static_cast<std::uint32_t>(i); });
+        words[0] = 0x80000000u;
+        spare_.reset();
+        seeded_ = true;
+    }
+    /// Whether a seed was ever given.
+    bool is_seeded() const { return seeded_; }
 
     // --- single numbers ---------------------------------------------------------------------------------------------
     /// Uniform in [0, 1), 53 random bits.
@@ -87,6 +116,8 @@ public:
         return static_cast<std::int64_t>(static_cast<std::uint64_t>(low) + up_to(last));
     }
 
+    std::int64_t randint(std::int64_t high) { return randint(0, high); }
+
     // --- tensors; NumPy's element type is double ---------------------------------------------------------------------
     template <Floating T = double>
     Tensor<T> random_sample(const Shape& shape) {
@@ -100,8 +131,33 @@ public:
     Tensor<T> normal(double loc, double scale, const Shape& shape) {
         return filled<T>(shape, [=, this] { return normal(loc, scale); });
     }
-    Tensor<std::int64_t> randint(std::int64_t low, std::int64_t high, const Shape& shape) {
-        return filled<std::int64_t>(shape, [=, this] { return randint(low, high); });
+    template <Floating T = double>
+    Tensor<T> standard_normal(const Shape& shape) {
+        return filled<T>(shape, [this] { return standard_normal(); });
+    }
+    /// Uniform in {low, …, high - 1}: `randint<std::uint8_t>(0, 256, {3, 3})`. As with NumPy's dtype argument, several small numbers share
+    /// one draw of 32 bits: four of uint8, 32 of bool. Throws ValueError when the range is empty or does not fit in T.
+    template <Scalar T = std::int64_t>
+        requires std::integral<T>
+    Tensor<T> randint(std::int64_t low, std::int64_t high, const Shape& shape) {
+        if (low >= high) throw ValueError(message("randint: low must be less than high, but they are ", low, " and ", high));
+        using Limits = std::numeric_limits<T>;
+        if (low < static_cast<std::int64_t>(Limits::min()) || high - 1 > static_cast<std::int64_t>(Limits::max()))
+            throw ValueError(message("randint: [", low, ", ", high, ") does not fit in ", name(dtype_of<T>)));
+        if constexpr (sizeof(T) > 1) return filled<T>(shape, [=, this] { return randint(low, high); });
+        const auto last = static_cast<std::uint32_t>(high - low - 1);
+        const int bits = std::same_as<T, bool> ? 1 : 8;
+        std::uint32_t mask = last, drawn = 0;
+        for (int shift = 1; shift < 8; shift *= 2) mask |= mask >> shift;
+        int left = 0;
+        return filled<T>(shape, [&, this] {
+            if (last == 0) return low;
+            while (true) {
+                drawn = left == 0 ? random32() : drawn >> bits;
+                left = left == 0 ? 32 / bits - 1 : left - 1;
+                if ((drawn & mask) <= last) return low + static_cast<std::int64_t>(drawn & mask);
+            }
+        });
     }
     /// `rand(3, 2)`: uniform in [0, 1).
     template <Floating T = double, std::integral... Sizes>
@@ -111,7 +167,7 @@ public:
     template <Floating T = double, std::integral... Sizes>
         requires(sizeof...(Sizes) > 0)
     Tensor<T> randn(Sizes... sizes) {
-        return filled<T>(Shape{static_cast<std::int64_t>(sizes)...}, [this] { return standard_normal(); });
+        return standard_normal<T>(Shape{static_cast<std::int64_t>(sizes)...});
     }
 
     // --- orders -------------------------------------------------------------------------------------------------------
@@ -124,32 +180,65 @@ public:
     void shuffle(std::vector<T>& values) {
         shuffle(std::span<T>(values));
     }
+    /// Along dimension 0, in place and unseen by the tape. Throws ShapeError when there is none.
+    template <class T, class D>
+    void shuffle(const Tensor<T, D>& x) {
+        NoGrad guard;
+        x.copy_(permutation(x));
+    }
 
     /// 0, …, n - 1 in random order.
-    std::vector<std::int64_t> permutation(std::int64_t n) {
+    Tensor<std::int64_t> permutation(std::int64_t n) { return indices(permuted(n)); }
+    /// A copy, shuffled along dimension 0.
+    template <class T, class D>
+    Tensor<T, D> permutation(const Tensor<T, D>& x) {
+        if (x.dim() == 0) throw ShapeError("permutation: a 0-dim tensor has nothing to be shuffled");
+        return index_select(x, 0, permutation(x.size(0)).template to<D>());
+    }
+
+    /// `size` numbers out of 0, …, n - 1, with or without replacement, with probabilities `p` (n of them, their sum 1) or equal ones.
+    Tensor<std::int64_t> choice(std::int64_t n, std::int64_t size, bool replace = true, const std::vector<double>& p = {}) {
+        return indices(chosen(n, size, replace, p));
+    }
+    /// `size` elements of a tensor of one dimension.
+    template <class T, class D>
+    Tensor<T, D> choice(const Tensor<T, D>& x, std::int64_t size, bool replace = true, const std::vector<double>& p = {}) {
+        if (x.dim() != 1) throw ShapeError(message("choice: needs a tensor of one dimension, got ", x.shape()));
+        return index_select(x, 0, choice(x.size(0), size, replace, p).template to<D>());
+    }
+
+    /// permutation(n) as a vector.
+    std::vector<std::int64_t> permuted(std::int64_t n) {
         if (n < 0) throw ValueError(message("permutation: the length must not be negative, but is ", n));
         std::vector<std::int64_t> order(static_cast<std::size_t>(n));
         std::iota(order.begin(), order.end(), std::int64_t{0});
         shuffle(order);
         return order;
     }
-
-    /// `size` numbers out of 0, …, n - 1, with or without replacement, with probabilities `p` (n of them, their sum 1) or equal ones.
-    std::vector<std::int64_t> choice(std::int64_t n, std::int64_t size, bool replace = true, std::span<const double> p = {}) {
+    /// choice(n, …) as a vector.
+    std::vector<std::int64_t> chosen(std::int64_t n, std::int64_t size, bool replace = true, std::span<const double> p = {}) {
         if (n <= 0 && size > 0) throw ValueError(message("choice: there must be something to choose from, but n is ", n));
         if (size < 0) throw ValueError(message("choice: size must not be negative, but is ", size));
         if (!replace && size > n) throw ValueError(message("choice: cannot take ", size, " of ", n, " without replacement"));
         if (!p.empty()) return weighted_choice(n, size, replace, p);
-        std::vector<std::int64_t> chosen;
+        std::vector<std::int64_t> taken;
         if (replace)
-            for (std::int64_t i = 0; i < size; ++i) chosen.push_back(randint(0, n));
+            for (std::int64_t i = 0; i < size; ++i) taken.push_back(randint(0, n));
         else
-            (chosen = permutation(n)).resize(static_cast<std::size_t>(size));
-        return chosen;
+            (taken = permuted(n)).resize(static_cast<std::size_t>(size));
+        return taken;
     }
 
 private:
-    std::uint32_t random32() { return static_cast<std::uint32_t>(engine_()); }
+    struct Unseeded {};
+    explicit RandomState(Unseeded) { engine_.seed(static_cast<std::uint32_t>(Generator::default_seed & 0xffffffffu)); }
+    friend RandomState& numpy_random();
+
+    static Tensor<std::int64_t> indices(const std::vector<std::int64_t>& values) {
+        auto next = values.begin();
+        return filled<std::int64_t>({static_cast<std::int64_t>(values.size())}, [&] { return *next++; });
+    }
+    std::uint32_t random32() { return engine_(); }
 
     /// Uniform in {0, …, last}: masked bits, drawn again when too large.
     std::uint64_t up_to(std::uint64_t last) {
@@ -203,20 +292,31 @@ private:
         return chosen;
     }
 
-    std::mt19937 engine_;
+    MersenneTwister engine_;
     std::optional<double> spare_;
+    bool seeded_ = false;
 };
 
-/// The `random_state` of an option: nothing (seeded from the default generator), a seed, or a RandomState that is drawn on further.
+/// NumPy's own state, behind np.random: `numpy_random().seed(2020)` is np.random.seed(2020), `numpy_random().randn(500)` is
+/// np.random.randn(500). It starts the same in each program. One for all threads, without a lock.
+inline RandomState& numpy_random() {
+    static RandomState state{RandomState::Unseeded{}};
+    return state;
+}
+
+/// The `random_state` of an option: a seed, a RandomState that is drawn on further, or nothing: as in scikit-learn, numpy_random(), once
+/// that has been seeded; until then a RandomState that is seeded from the default generator, so that manual_seed() does for all.
 class RandomSource {
 public:
     RandomSource() = default;
     RandomSource(std::integral auto seed) : seeded_(RandomState(seed)) {}
     RandomSource(RandomState& state) : state_(&state) {}
 
+    bool given() const { return state_ || seeded_; }
     /// Ready to be drawn from.
     RandomState& get() {
         if (state_) return *state_;
+        if (!seeded_ && numpy_random().is_seeded()) return numpy_random();
         if (!seeded_) seeded_.emplace();
         return *seeded_;
     }

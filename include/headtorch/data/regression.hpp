@@ -2,7 +2,8 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
-/// make_regression: a random linear problem. A given random_state gives the numbers of scikit-learn's function of the same name.
+/// make_regression: a random linear problem. A given random_state gives the numbers of scikit-learn's function of the same name (its matrix
+/// products: see matrix_product.hpp; with an effective_rank, up to the rounding of LAPACK's QR).
 
 #include <algorithm>
 #include <cmath>
@@ -13,6 +14,7 @@
 #include <vector>
 
 #include "headtorch/core/error.hpp"
+#include "headtorch/data/matrix_product.hpp"
 #include "headtorch/data/numpy_random.hpp"
 #include "headtorch/data/synthetic.hpp"
 #include "headtorch/tensor/tensor.hpp"
@@ -117,7 +119,6 @@ inline LinearProblem linear_problem(std::int64_t n, RegressionOptions& options) 
     if (!(options.tail_strength >= 0 && options.tail_strength <= 1))
         throw ValueError(message("make_regression: tail_strength must be in [0, 1], but is ", options.tail_strength));
     const auto cells = static_cast<std::size_t>(Shape{n, features}.numel());
-    const auto outputs = static_cast<std::size_t>(Shape{n, targets}.numel());
     const auto weights = static_cast<std::size_t>(Shape{features, targets}.numel());
 
     RandomState& random = options.random_state.get();
@@ -131,22 +132,16 @@ inline LinearProblem linear_problem(std::int64_t n, RegressionOptions& options) 
     problem.coef.resize(weights);
     const auto informative = static_cast<std::size_t>(std::min(features, options.n_informative) * targets);
     for (std::size_t i = 0; i < informative; ++i) problem.coef[i] = 100 * random.uniform(0, 1);
-    problem.y.resize(outputs);
-    for (std::int64_t i = 0; i < n; ++i)
-        for (std::int64_t t = 0; t < targets; ++t) {
-            double sum = 0;
-            for (std::int64_t f = 0; f < features; ++f)
-                sum += rounded(problem.x[static_cast<std::size_t>(i * features + f)] *
-                               problem.coef[static_cast<std::size_t>(f * targets + t)]);
-            problem.y[static_cast<std::size_t>(i * targets + t)] = sum + options.bias;
-        }
+    const auto inner = static_cast<std::size_t>(features), outputs = static_cast<std::size_t>(targets);
+    problem.y = matrix_product(problem.x.data(), static_cast<std::size_t>(n), inner, inner, problem.coef, outputs);
+    for (double& value : problem.y) value += options.bias;
     if (options.noise > 0)
         for (double& value : problem.y) value += random.normal(0, options.noise);
     if (options.shuffle) {
-        const auto rows = random.permutation(n);
+        const auto rows = random.permuted(n);
         problem.x = reordered(problem.x, rows, features);
         problem.y = reordered(problem.y, rows, targets);
-        const auto columns = random.permutation(features);
+        const auto columns = random.permuted(features);
         const std::vector<double> before = problem.x;
         for (std::size_t i = 0; i < cells; i += static_cast<std::size_t>(features))
             for (std::size_t f = 0; f < columns.size(); ++f) problem.x[i + f] = before[i + static_cast<std::size_t>(columns[f])];

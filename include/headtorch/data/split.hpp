@@ -111,7 +111,7 @@ inline Counts share_out(const Counts& counts, std::int64_t draws, RandomState& r
     for (const auto& [remainder, classes] : by_remainder) {
         if (missing <= 0) break;
         const auto tied = static_cast<std::int64_t>(classes.size()), taken = std::min(tied, missing);
-        for (std::int64_t i : random.choice(tied, taken, false)) ++shares[static_cast<std::size_t>(classes[static_cast<std::size_t>(i)])];
+        for (std::int64_t i : random.chosen(tied, taken, false)) ++shares[static_cast<std::size_t>(classes[static_cast<std::size_t>(i)])];
         missing -= taken;
     }
     return shares;
@@ -141,7 +141,7 @@ inline SplitIndices stratified(const Tensor<std::int64_t>& labels, std::int64_t 
     SplitIndices split;
     std::size_t c = 0;
     for (const auto& [value, items] : members) {
-        const Counts order = random.permutation(static_cast<std::int64_t>(items.size()));
+        const Counts order = random.permuted(static_cast<std::int64_t>(items.size()));
         for (std::int64_t k = 0; k < train[c] + test[c]; ++k)
             (k < train[c] ? split.train : split.test).push_back(items[static_cast<std::size_t>(order[static_cast<std::size_t>(k)])]);
         ++c;
@@ -162,7 +162,7 @@ inline SplitIndices split_indices(std::int64_t n, SplitOptions options = {}) {
     }
     SplitIndices split;
     if (options.shuffle) {
-        const std::vector<std::int64_t> order = options.random_state.get().permutation(n);
+        const std::vector<std::int64_t> order = options.random_state.get().permuted(n);
         split.test.assign(order.begin(), order.begin() + test_count);
         split.train.assign(order.begin() + test_count, order.begin() + test_count + train_count);
     } else {

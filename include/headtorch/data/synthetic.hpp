@@ -89,7 +89,7 @@ std::vector<T> reordered(const std::vector<T>& values, const std::vector<std::in
 }
 
 inline void shuffle_points(Points& points, RandomState& random) {
-    const auto order = random.permutation(static_cast<std::int64_t>(points.y.size()));
+    const auto order = random.permuted(static_cast<std::int64_t>(points.y.size()));
     points.x = reordered(points.x, order, points.features);
     points.y = reordered(points.y, order, 1);
 }
