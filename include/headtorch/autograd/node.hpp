@@ -39,6 +39,8 @@ public:
     /// Sum of two gradients of this node's output.
     virtual Ref<TensorImpl> add(Ref<TensorImpl> a, Ref<TensorImpl> b) const = 0;
     virtual bool is_leaf() const { return false; }
+    /// Of the op's output, and thus of its gradient.
+    virtual Shape shape() const = 0;
 
     const char* name() const { return name_; }
     /// Larger than that of every node it depends on.
@@ -140,8 +142,9 @@ protected:
 template <class T, class D>
 class LeafNode final : public TypedNode<T, D> {
 public:
-    LeafNode() : TypedNode<T, D>("leaf") { this->set_parents(nullptr, 0); }
+    explicit LeafNode(const Shape& shape) : TypedNode<T, D>("leaf"), shape_(shape) { this->set_parents(nullptr, 0); }
     bool is_leaf() const override { return true; }
+    Shape shape() const override { return shape_; }
 
     void backward(Ref<TensorImpl> gradient, GradientSink&) override {
         NodeLock guard(*this);
@@ -158,6 +161,8 @@ public:
 
 private:
     void destroy() noexcept override { cpu::destroy_pooled(this); }
+
+    const Shape shape_;
 };
 
 /// The node of a tensor; null when it needs no gradient. A view whose base was written in place gets a new one first.
@@ -192,7 +197,7 @@ const Tensor<T, D>& Tensor<T, D>::requires_grad_(bool value) const {
     static_assert(Floating<T>, "headtorch: requires_grad_: only tensors of float or double have gradients: write x.to<float>() first");
     TensorImpl* impl = get();
     if (value && !impl->node) {
-        impl->node = Ref<GraphNode>::adopt(cpu::make_pooled<autograd::LeafNode<T, D>>());
+        impl->node = Ref<GraphNode>::adopt(cpu::make_pooled<autograd::LeafNode<T, D>>(impl->shape));
     } else if (!value && impl->node) {
         if (!is_leaf()) throw AutogradError("requires_grad_: only a leaf can stop requiring a gradient; use detach()");
         impl->node = nullptr;

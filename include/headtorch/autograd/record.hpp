@@ -135,8 +135,8 @@ public:
     static constexpr std::size_t step_alignment = alignof(std::max_align_t);
 
     /// Takes the parents; the step is in its place already.
-    RecordedNode(const char* name, const StepKind& kind, std::span<Ref<Node>> parents) noexcept
-        : TypedNode<T, D>(name), kind_(kind), parent_count_(static_cast<std::uint32_t>(parents.size())) {
+    RecordedNode(const char* name, const StepKind& kind, const Shape& shape, std::span<Ref<Node>> parents) noexcept
+        : TypedNode<T, D>(name), kind_(kind), shape_(shape), parent_count_(static_cast<std::uint32_t>(parents.size())) {
         for (std::size_t i = 0; i < parents.size(); ++i) ::new (static_cast<void*>(parent(i))) Ref<Node>(std::move(parents[i]));
         this->set_parents(parent(0), parent_count_);
     }
@@ -148,6 +148,7 @@ public:
     void free_saved() noexcept override {
         if (!std::exchange(freed_, true)) kind_.destroy(step());
     }
+    Shape shape() const override { return shape_; }
     /// A step is a closure, whose captures nobody can list. But copying it copies each of them, and a Saved that is copied shows itself.
     void visit_saved(SavedVisitor& visitor) const override {
         if (freed_ || !kind_.copy) return;
@@ -170,6 +171,7 @@ private:
     void* step() { return reinterpret_cast<std::byte*>(this) + step_offset(parent_count_); }
 
     const StepKind& kind_;
+    const Shape shape_;
     std::uint32_t parent_count_;
     bool freed_ = false;
 };
@@ -193,7 +195,7 @@ inline constexpr typename RecordedNode<T, D>::StepKind step_kind = {
 template <class T, class D>
 HEADTORCH_NOINLINE void set_recorded(TensorImpl& output, void* block, const char* name, const typename RecordedNode<T, D>::StepKind& kind,
                                      std::span<Ref<Node>> parents) {
-    output.node = Ref<GraphNode>::adopt(::new (block) RecordedNode<T, D>(name, kind, parents));
+    output.node = Ref<GraphNode>::adopt(::new (block) RecordedNode<T, D>(name, kind, output.shape, parents));
     if (output.base) output.history = output.base->history;
     tell_recorded(output);
 }

@@ -117,6 +117,11 @@ public:
         for (Ref<TensorImpl>& value : kept_) value = nullptr;
         freed_ = true;
     }
+    Shape shape() const override {
+        Shape shape = shapes_[0];
+        for (std::size_t i = 1; i < N; ++i) shape = broadcast_shapes(this->name(), shape, shapes_[i]);
+        return shape;
+    }
     void visit_saved(autograd::SavedVisitor& visitor) const override {
         for (const Ref<TensorImpl>& value : kept_)
             if (value) visitor.saved(*value);
