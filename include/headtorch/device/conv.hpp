@@ -26,6 +26,8 @@ struct ConvGeometry {
     std::int64_t taps() const { return axes[0].kernel * axes[1].kernel * axes[2].kernel; }
     std::int64_t group_inputs() const { return in_channels / groups; }
     std::int64_t group_outputs() const { return out_channels / groups; }
+    /// Of the convolution, and of each of its gradients.
+    std::int64_t multiply_adds() const { return batch * out_channels * out_size() * group_inputs() * taps(); }
     /// One tap, no padding, no stride: a matrix product.
     bool pointwise() const {
         for (const ConvAxis& axis : axes)

@@ -51,6 +51,7 @@ template <class T, class D>
 Tensor<T, D> conv_recorded(const char* name, const Tensor<T, D>& x, const Tensor<T, D>& w, const Tensor<T, D>& b,
                            const ConvGeometry& geometry) {
     auto y = empty<T, D>(conv_output_shape(geometry));
+    tell_multiplied(geometry.multiply_adds());
     const auto bias = contiguous_or_none(b);
     conv_forward(D{}, geometry, static_cast<const T*>(detached_contiguous(x).data()), static_cast<const T*>(detached_contiguous(w).data()),
                  data_or_null(bias), y.data());
@@ -67,6 +68,7 @@ template <class T, class D>
 Tensor<T, D> conv_input_recorded(const char* name, const Tensor<T, D>& dy, const Tensor<T, D>& w, const Tensor<T, D>& b,
                                  const ConvGeometry& geometry) {
     auto dx = empty<T, D>(conv_input_shape(geometry));
+    tell_multiplied(geometry.multiply_adds());
     const auto bias = contiguous_or_none(b);
     conv_input_gradient(D{}, geometry, static_cast<const T*>(detached_contiguous(dy).data()),
                         static_cast<const T*>(detached_contiguous(w).data()), data_or_null(bias), dx.data());
@@ -82,6 +84,7 @@ Tensor<T, D> conv_input_recorded(const char* name, const Tensor<T, D>& dy, const
 template <class T, class D>
 Tensor<T, D> conv_weight_recorded(const Tensor<T, D>& x, const Tensor<T, D>& dy, const ConvGeometry& geometry) {
     auto dw = empty<T, D>(conv_weight_shape(geometry));
+    tell_multiplied(geometry.multiply_adds());
     conv_weight_gradient(D{}, geometry, static_cast<const T*>(detached_contiguous(x).data()),
                          static_cast<const T*>(detached_contiguous(dy).data()), dw.data());
     if (!autograd::needs_grad(x, dy)) return dw;

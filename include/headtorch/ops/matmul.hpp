@@ -29,6 +29,7 @@ void product_into(Cpu device, const Tensor<T>& a, const Tensor<T>& b, const Tens
     const auto ma = matrix_ref<const T>(device, a.data(), a.shape(), a.strides()),
                mb = matrix_ref<const T>(device, b.data(), b.shape(), b.strides());
     const auto mc = matrix_ref<T>(device, c.data(), c.shape(), c.strides());
+    tell_multiplied(c.numel() * ma.cols);
     if (c.dim() == 2)
         cpu::gemm<T>(ma, mb, mc, accumulate);
     else
@@ -49,6 +50,7 @@ void product_into(Cpu device, const Tensor<T>& a, As as_a, const Tensor<T>& b, A
         const auto m = matrix_ref<const T>(device, x.data(), x.shape(), x.strides());
         return as == As::transposed ? m.transposed() : m;
     };
+    tell_multiplied(c.numel() * factor(a, as_a).cols);
     cpu::gemm<T>(factor(a, as_a), factor(b, as_b), matrix_ref<T>(device, c.data(), c.shape(), c.strides()), accumulate);
 }
 

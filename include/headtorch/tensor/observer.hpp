@@ -7,6 +7,8 @@
 
 #include <cstdint>
 #include <exception>
+#include <initializer_list>
+#include <span>
 #include <string_view>
 
 #include "headtorch/core/config.hpp"
@@ -57,6 +59,8 @@ class Observer : public Watcher<Observer> {
 public:
     /// Ops may call others: begins and ends are nested. `name` is a literal.
     virtual void op_begins(const char* name) { static_cast<void>(name); }
+    /// What the op that has just begun reads, where the op tells; null for one that is not given.
+    virtual void op_reads(std::span<const TensorImpl* const> inputs) { static_cast<void>(inputs); }
     /// `failed`: an exception is on its way, and none must be thrown.
     virtual void op_ends(const char* name, bool failed) { static_cast<void>(name), static_cast<void>(failed); }
     /// The line of the program, outside this library, that calls an op or a module next.
@@ -67,8 +71,12 @@ public:
     virtual void tensor_written(TensorImpl& tensor, const char* op) { static_cast<void>(tensor), static_cast<void>(op); }
     /// An op was put on the tape: its node, and its output.
     virtual void op_recorded(GraphNode& node, TensorImpl& output) { static_cast<void>(node), static_cast<void>(output); }
+    /// A product of matrices, a convolution or a recurrent step took `count` multiplications, each with its addition.
+    virtual void multiplied(std::int64_t count) { static_cast<void>(count); }
     /// A node is about to run backwards, or has done so.
     virtual void backward_begins(GraphNode& node) { static_cast<void>(node); }
+    /// The node that runs backwards gave the gradient of one of its inputs.
+    virtual void backward_gave(GraphNode& node, TensorImpl& gradient) { static_cast<void>(node), static_cast<void>(gradient); }
     virtual void backward_ends(GraphNode& node, bool failed) { static_cast<void>(node), static_cast<void>(failed); }
 
 protected:
@@ -79,11 +87,24 @@ protected:
 /// True when somebody watches this thread.
 inline bool observed() noexcept { return Observer::any(); }
 
-/// An op as its observers see it: `const OpScope scope("softmax");` on the first line of its function.
+/// Tells those who watch what a product costs.
+inline void tell_multiplied(std::int64_t count) {
+    if (observed()) [[unlikely]]
+        Observer::each([&](Observer& observer) { observer.multiplied(count); });
+}
+
+/// An op as its observers see it: `const OpScope scope("softmax", {x.impl().get()});` on the first line of its function, or without what
+/// it reads, where that is told by the ops that it calls. `name` is a literal.
 class OpScope {
 public:
     explicit OpScope(const char* name) : name_(observed() ? name : nullptr) {
         if (name_) [[unlikely]] begin();
+    }
+    OpScope(const char* name, std::initializer_list<const TensorImpl*> inputs) : name_(observed() ? name : nullptr) {
+        if (name_) [[unlikely]] begin_reading({inputs.begin(), inputs.size()});
+    }
+    OpScope(const char* name, std::span<const TensorImpl* const> inputs) : name_(observed() ? name : nullptr) {
+        if (name_) [[unlikely]] begin_reading(inputs);
     }
     ~OpScope() noexcept(false) {
         if (name_) [[unlikely]] end();
@@ -96,9 +117,23 @@ private:
         exceptions_ = std::uncaught_exceptions();
         Observer::each([&](Observer& observer) { observer.op_begins(name_); });
     }
+    HEADTORCH_COLD void begin_reading(std::span<const TensorImpl* const> inputs) {
+        begin();
+        Observer::each([&](Observer& observer) { observer.op_reads(inputs); });
+    }
+    /// An observer may refuse what the op made, and throw: the others are told nevertheless.
     HEADTORCH_COLD void end() {
-        const bool failed = std::uncaught_exceptions() > exceptions_;
-        Observer::each([&](Observer& observer) { observer.op_ends(name_, failed); });
+        bool failed = std::uncaught_exceptions() > exceptions_;
+        std::exception_ptr refusal;
+        Observer::each([&](Observer& observer) {
+            try {
+                observer.op_ends(name_, failed);
+            } catch (...) {
+                failed = true;
+                refusal = std::current_exception();
+            }
+        });
+        if (refusal) std::rethrow_exception(refusal);
     }
 
     const char* name_;
