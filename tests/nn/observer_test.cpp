@@ -68,7 +68,7 @@ TEST_CASE("an observer sees ops, modules and the tape, in order", "[observer]") 
     CHECK(has("back tanh") == 1);
     CHECK(has("back sum") == 1);
     x.detach().fill_(2);
-    CHECK(log.lines.back() == "write fill_");
+    CHECK(has("write fill_") == 1);
 }
 
 TEST_CASE("nobody is told when nobody watches, or from another observer's death on", "[observer]") {

@@ -159,7 +159,11 @@ private:
         const Node* parent = node_->parents()[i].get();
         return parent && (!captures_ || captures_->useful.contains(parent));
     }
-    void add(std::size_t i, Ref<TensorImpl> gradient) override { deliver(node_->parents()[i].get(), std::move(gradient)); }
+    void add(std::size_t i, Ref<TensorImpl> gradient) override {
+        if (observed()) [[unlikely]]
+            Observer::each([&](Observer& observer) { observer.backward_gave(*node_, *gradient); });
+        deliver(node_->parents()[i].get(), std::move(gradient));
+    }
 
     void deliver(Node* node, Ref<TensorImpl> gradient) {
         Ref<TensorImpl>& waiting = pending_.find_or_insert(node);

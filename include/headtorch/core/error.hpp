@@ -43,6 +43,10 @@ public:
     const void* last_module = nullptr;
     const void* last_module_type = nullptr;
 
+protected:
+    /// The message without the path.
+    const std::string& text() const { return text_; }
+
 private:
     void join() {
         full_path_ = root_.empty() || path_.empty() ? root_ + path_ : root_ + "." + path_;
@@ -64,6 +68,12 @@ class ValueError : public Error { public: using Error::Error; };
 class AutogradError : public Error { public: using Error::Error; };
 /// A file that is missing, truncated or malformed.
 class IoError : public Error { public: using Error::Error; };
+/// A NaN or an infinity that AnomalyMode (train/anomaly.hpp) found. The message says where, in which module, and nothing is put before it.
+class AnomalyError : public Error {
+public:
+    using Error::Error;
+    const char* what() const noexcept override { return text().c_str(); }
+};
 /// Memory that the system would not give.
 class OutOfMemoryError : public Error { public: using Error::Error; };
 

@@ -6,6 +6,8 @@
 /// view gives the base a node that joins what was there with what was written.
 /// What its gradients need is in ops/reduce.hpp, which includes it: include that, or headtorch/headtorch.hpp.
 
+#include <cstddef>
+#include <string_view>
 #include <utility>
 
 #include "headtorch/ops/pointwise.hpp"
@@ -73,10 +75,29 @@ void write_recorded(const char* op, const Tensor<T, D>& x, const Tensor<T, D>& v
 
 }  // namespace detail
 
+namespace detail {
+
+/// "add_" for "add".
+template <class Op>
+struct InPlaceName {
+    char text[64] = {};
+    constexpr InPlaceName() {
+        const std::string_view name = name_of<Op>();
+        static_assert(std::string_view(name_of<Op>()).size() + 2 <= sizeof text);
+        for (std::size_t i = 0; i < name.size(); ++i) text[i] = name[i];
+        text[name.size()] = '_';
+    }
+};
+template <class Op>
+inline constexpr InPlaceName<Op> in_place_name;
+
+}  // namespace detail
+
 /// x = formula(x, y...) in place; the others broadcast to the shape of x.
 template <class Op, class T, class D, class... U, class... E>
 const Tensor<T, D>& pointwise_(const Op& formula, const Tensor<T, D>& x, const Tensor<U, E>&... y) {
     (detail::require_same<T, D, U, E>(), ...);
+    const OpScope scope(detail::in_place_name<Op>.text, {x.impl().get(), y.impl().get()...});
     const char* name = detail::name_of<Op>();
     detail::check_in_place(name, x);
     const Shape shape = detail::common_shape(name, x, y...);
@@ -94,6 +115,7 @@ const Tensor<T, D>& pointwise_(const Op& formula, const Tensor<T, D>& x, const T
 
 template <class T, class D>
 const Tensor<T, D>& Tensor<T, D>::copy_(const Tensor& source) const {
+    const OpScope scope("copy_", {impl_.get(), source.impl_.get()});
     detail::check_in_place("copy_", *this);
     if (!(broadcast_shapes("copy_", shape(), source.shape()) == shape()))
         throw ShapeError(message("copy_: values of shape ", source.shape(), " do not fit into a tensor of shape ", shape()));
@@ -111,6 +133,7 @@ const Tensor<T, D>& Tensor<T, D>::copy_(const Tensor& source) const {
 
 template <class T, class D>
 const Tensor<T, D>& Tensor<T, D>::fill_(T value) const {
+    const OpScope scope("fill_");
     detail::check_in_place("fill_", *this);
     if constexpr (Floating<T>) {
         if (autograd::needs_grad(*this)) {

@@ -41,7 +41,7 @@ HEADTORCH_NOINLINE void run_kernel(MapKernel kernel, const void* formula, std::s
 template <class D>
 HEADTORCH_NOINLINE Ref<TensorImpl> run_kernel_new(const char* op, Dtype dtype, MapKernel kernel, const void* formula,
                                                   std::span<const TensorImpl*> operands) {
-    const OpScope scope(op);
+    const OpScope scope(op, operands.subspan(1));
     Shape shape = operands[1]->shape;
     for (const TensorImpl* x : operands.subspan(2))
         if (!(x->shape == shape)) shape = broadcast_shapes(op, shape, x->shape);
