@@ -86,6 +86,20 @@ public:
     }
 };
 
+/// A value that an op made for its own backward, as `[at = Kept(at)]`: read like any tensor, without a check, but shown.
+template <class T, class D>
+class Kept : public Tensor<T, D> {
+public:
+    Kept() = default;
+    Kept(Tensor<T, D> tensor) : Tensor<T, D>(std::move(tensor)) {}
+    HEADTORCH_COLD Kept(const Kept& other) : Tensor<T, D>(other) {
+        if (visitor_of_saved() && this->defined()) visitor_of_saved()->saved(*this->get());
+    }
+    Kept(Kept&&) noexcept = default;
+    Kept& operator=(Kept&&) noexcept = default;
+    ~Kept() = default;
+};
+
 template <class T, class D>
 Saved<T, D> saved(const Tensor<T, D>& tensor) { return Saved<T, D>(tensor); }
 template <class T, class D>
@@ -250,8 +264,14 @@ Tensor<T, D> record(const char* name, Tensor<T, D> output, std::array<Ref<Node>,
 }  // namespace headtorch::autograd
 
 namespace headtorch {
+namespace detail {
+template <class T, class D>
+inline constexpr bool is_tensor<autograd::Kept<T, D>> = true;
+}
+
 using autograd::input;
 using autograd::inputs;
+using autograd::Kept;
 using autograd::needs_grad;
 using autograd::record;
 using autograd::saved;

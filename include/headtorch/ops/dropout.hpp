@@ -38,7 +38,7 @@ template <class T, class D>
 Tensor<T, D> scaled_by(const char* op, const Tensor<T, D>& x, const Tensor<T, D>& factor) {
     auto y = map_new<T>(op, [](const auto& a, const auto& b) { return a * b; }, x, factor);
     if (!needs_grad(x)) return y;
-    return record(op, std::move(y), input(x, [op, factor](const auto& g) { return scaled_by(op, g, factor); }));
+    return record(op, std::move(y), input(x, [op, factor = Kept(factor)](const auto& g) { return scaled_by(op, g, factor); }));
 }
 
 /// [N, C, 1, …]: one draw for each channel.

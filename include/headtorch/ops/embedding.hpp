@@ -21,7 +21,7 @@ namespace detail {
 /// Which rows were taken, and what their gradient minds.
 template <class D>
 struct Lookup {
-    Tensor<std::int64_t, D> index;  ///< contiguous, and checked
+    Kept<std::int64_t, D> index;  ///< contiguous, and checked
     std::int64_t rows = 0, width = 0, padding = -1;
     bool by_frequency = false;
 
@@ -42,7 +42,7 @@ Tensor<T, D> add_to_rows(const Tensor<T, D>& g, const Lookup<D>& lookup) {
     embedding_backward(D{}, static_cast<const T*>(detached_contiguous(g).data()), static_cast<const std::int64_t*>(lookup.index.data()),
                        lookup.index.numel(), lookup.rows, lookup.width, lookup.padding, lookup.by_frequency, table.data());
     if (!needs_grad(g)) return table;
-    return record("embedding", std::move(table), input(g, [lookup](const Tensor<T, D>& gg) {
+    return record("embedding", std::move(table), input(g, [lookup = lookup](const Tensor<T, D>& gg) {
         // the transpose: what each g[i] was multiplied by on its way
         const auto flat = lookup.index.reshape({lookup.index.numel()});
         auto factors = (flat != lookup.padding).template to<T>();
@@ -63,7 +63,7 @@ Tensor<T, D> take_rows(const Tensor<T, D>& table, const Lookup<D>& lookup) {
     copy_slabs(D{}, static_cast<const T*>(detached_contiguous(table).data()), Slabs({lookup.rows, lookup.width}, 0),
                static_cast<const std::int64_t*>(lookup.index.data()), lookup.index.numel(), y.data());
     if (!needs_grad(table)) return y;
-    return record("embedding", std::move(y), input(table, [lookup](const auto& g) { return add_to_rows(g, lookup); }));
+    return record("embedding", std::move(y), input(table, [lookup = lookup](const auto& g) { return add_to_rows(g, lookup); }));
 }
 
 }  // namespace detail

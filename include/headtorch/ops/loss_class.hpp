@@ -17,8 +17,8 @@ namespace detail {
 
 template <class T, class D>
 struct LabelTensors {
-    Tensor<std::int64_t, D> label;
-    Tensor<T, D> weight;
+    Kept<std::int64_t, D> label;
+    Kept<T, D> weight;
     std::int64_t classes, ignored;
 
     Labels<T> get() const { return {label.data(), label.numel(), classes, ignored, weight.defined() ? weight.data() : nullptr}; }
@@ -67,7 +67,7 @@ Tensor<T, D> nll_rows(const Tensor<T, D>& log_p, const LabelTensors<T, D>& label
     else
         negative_picks(D{}, static_cast<const T*>(values.data()), labels.get(), y.data());
     if (!needs_grad(log_p)) return y;
-    return record("nll_loss", std::move(y), input(log_p, [labels, scale, reduced](const Tensor<T, D>& g) {
+    return record("nll_loss", std::move(y), input(log_p, [labels = labels, scale, reduced](const Tensor<T, D>& g) {
         if (reduced && !GradMode::enabled()) return pick_matrix(labels, scale * static_cast<double>(g.item()));
         return pick_matrix(labels, scale) * (reduced ? g : g.unsqueeze(1));
     }));
@@ -85,7 +85,7 @@ Tensor<T, D> cross_entropy_rows(const Tensor<T, D>& x, const LabelTensors<T, D>&
     auto y = empty<T, D>(Shape{});
     y.fill_(static_cast<T>(scale * sum_of_negative_picks(D{}, static_cast<const T*>(log_p.data()), labels.get())));
     if (!needs_grad(x)) return y;
-    return record("cross_entropy", std::move(y), input(x, [x = saved(x), log_p, labels, scale](const Tensor<T, D>& g) {
+    return record("cross_entropy", std::move(y), input(x, [x = saved(x), log_p = Kept(log_p), labels = labels, scale](const Tensor<T, D>& g) {
         if (GradMode::enabled()) {
             const auto k = pick_matrix(labels, scale);
             return (k - softmax(x(), 1) * sum(k, 1, true)) * g;

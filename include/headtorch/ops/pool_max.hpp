@@ -29,7 +29,7 @@ template <class T, class D>
 Tensor<T, D> unpick(const Tensor<T, D>& g, const Places<D>& at, const PoolPlan& plan, const Shape& in) {
     auto dx = empty<T, D>(in);
     max_pool_backward(D{}, static_cast<const T*>(detached_contiguous(g).data()), at.data(), plan, dx.data());
-    if (needs_grad(g)) return record("max_pool", std::move(dx), input(g, [at, plan](const auto& gg) { return pick(gg, at, plan); }));
+    if (needs_grad(g)) return record("max_pool", std::move(dx), input(g, [at = Kept(at), plan](const auto& gg) { return pick(gg, at, plan); }));
     return dx;
 }
 
@@ -40,7 +40,7 @@ Tensor<T, D> pick(const Tensor<T, D>& x, const Places<D>& at, const PoolPlan& pl
     pick_places(D{}, static_cast<const T*>(detached_contiguous(x).data()), at.data(), plan.planes, plan.in_size(), plan.out_size(),
                 y.data());
     if (needs_grad(x))
-        return record("max_pool", std::move(y), input(x, [at, plan, in = x.shape()](const auto& g) { return unpick(g, at, plan, in); }));
+        return record("max_pool", std::move(y), input(x, [at = Kept(at), plan, in = x.shape()](const auto& g) { return unpick(g, at, plan, in); }));
     return y;
 }
 
@@ -55,7 +55,7 @@ Tensor<T, D> max_pool(const Tensor<T, D>& x, const Pooling& pooling, Places<D>* 
     if (places) *places = at;
     if (!needs_grad(x)) return y;
     return record("max_pool", std::move(y),
-                  input(x, [at = std::move(at), plan, in = x.shape()](const auto& g) { return unpick(g, at, plan, in); }));
+                  input(x, [at = Kept(std::move(at)), plan, in = x.shape()](const auto& g) { return unpick(g, at, plan, in); }));
 }
 
 /// Values and places, which count within a plane of the input.
@@ -148,7 +148,7 @@ Tensor<T, D> max_unpool2d(const Tensor<T, D>& x, const Tensor<std::int64_t, D>& 
     put_places(D{}, static_cast<const T*>(detail::detached_contiguous(x).data()), at.data(), plan.planes, plan.out_size(), plan.in_size(),
                y.data());
     if (!needs_grad(x)) return y;
-    return record("max_unpool2d", std::move(y), input(x, [at, plan](const auto& g) { return detail::pick(g, at, plan); }));
+    return record("max_unpool2d", std::move(y), input(x, [at = Kept(at), plan](const auto& g) { return detail::pick(g, at, plan); }));
 }
 
 }  // namespace headtorch

@@ -102,7 +102,7 @@ RnnWeights<T, D> contiguous(const RnnWeights<T, D>& w) {
 /// What the steps of a layer leave for the way back: gates [T, N, kept_gates H] and, for lstm, c after each step [T, N, H].
 template <class T, class D>
 struct RnnTrace {
-    Tensor<T, D> gates, cells;
+    Kept<T, D> gates, cells;
 };
 
 template <class T, class D>
