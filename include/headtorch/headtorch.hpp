@@ -90,6 +90,7 @@
 #include "headtorch/tensor/access.hpp"
 #include "headtorch/tensor/create.hpp"
 #include "headtorch/tensor/print.hpp"
+#include "headtorch/tensor/random.hpp"
 #include "headtorch/train/early_stopping.hpp"
 #include "headtorch/train/history.hpp"
 #include "headtorch/train/progress.hpp"

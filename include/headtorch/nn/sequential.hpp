@@ -126,6 +126,9 @@ concept Layers = sizeof...(M) > 0 && (Layer<M, T, D> && ...) && !(sizeof...(M) =
 ///
 ///     nn::Sequential<> net{nn::Linear<>(2, 3), nn::ReLU(), [](const Tensor<>& x) { return x * 2; }};   // named 0, 1, 2
 ///     nn::Sequential<> net({{"fc1", nn::Linear<>(2, 3)}, {"act", nn::ReLU()}});
+///
+/// Braces make the layers from left to right, so that they draw their parameters in PyTorch's order. In parentheses, as in
+/// `nn::Sequential<>(nn::Linear<>(2, 3), nn::Linear<>(3, 1))`, C++ leaves the order open, and g++ makes the last layer first.
 template <class T = float, class D = Cpu>
 class Sequential : public Module<Sequential<T, D>>, public Children<T, D> {
 public:

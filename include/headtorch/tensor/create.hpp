@@ -2,7 +2,7 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
-/// New tensors: from values, of one value, sequences, random numbers, and around memory that exists already.
+/// New tensors: from values, of one value, sequences, random numbers (random.hpp), and around memory that exists already.
 /// A program includes headtorch/headtorch.hpp: tensors' other members are defined in ops/.
 
 #include <algorithm>
@@ -11,14 +11,12 @@
 #include <initializer_list>
 #include <limits>
 #include <memory>
-#include <mutex>
-#include <numbers>
 #include <numeric>
 #include <type_traits>
 #include <utility>
 #include <vector>
 
-#include "headtorch/core/random.hpp"
+#include "headtorch/tensor/random.hpp"
 #include "headtorch/tensor/tensor.hpp"
 
 namespace headtorch {
@@ -130,105 +128,6 @@ Tensor<T, D> linspace(double start, double end, std::int64_t steps) {
     for (std::int64_t i = 0; i < steps; ++i)
         x.data()[i] =
             static_cast<T>(i < (steps + 1) / 2 ? start + step * static_cast<double>(i) : end - step * static_cast<double>(steps - 1 - i));
-    return x.template to<D>();
-}
-
-namespace detail {
-
-/// Fills x with numbers in [from, to), as PyTorch's CPU generator gives them.
-template <Floating T>
-void fill_uniform(T* x, std::int64_t n, double from, double to, Generator& generator) {
-    std::lock_guard lock(generator.mutex());
-    const T low = static_cast<T>(from), range = static_cast<T>(to) - low;
-    for (std::int64_t i = 0; i < n; ++i) x[i] = generator.uniform<T>() * range + low;
-}
-
-/// Box and Muller on 16 uniform numbers at a time, as PyTorch does: the first half are radii, the second half angles.
-template <Floating T>
-void normal_from_uniform_16(T* x, T mean, T std) {
-    for (int i = 0; i < 8; ++i) {
-        const T radius = std::sqrt(-2 * std::log(1 - x[i])), angle = static_cast<T>(2 * std::numbers::pi) * x[i + 8];
-        x[i] = radius * std::cos(angle) * std + mean;
-        x[i + 8] = radius * std::sin(angle) * std + mean;
-    }
-}
-template <Floating T>
-void fill_normal(T* x, std::int64_t n, double mean, double std, Generator& generator) {
-    std::lock_guard lock(generator.mutex());
-    if (n < 16) {
-        for (std::int64_t i = 0; i < n; ++i) x[i] = static_cast<T>(generator.normal() * std + mean);
-        return;
-    }
-    for (std::int64_t i = 0; i < n; ++i) x[i] = generator.uniform<T>();
-    for (std::int64_t i = 0; i + 16 <= n; i += 16) normal_from_uniform_16(x + i, static_cast<T>(mean), static_cast<T>(std));
-    if (n % 16 != 0) {
-        T* last = x + n - 16;
-        for (int i = 0; i < 16; ++i) last[i] = generator.uniform<T>();
-        normal_from_uniform_16(last, static_cast<T>(mean), static_cast<T>(std));
-    }
-}
-
-}  // namespace detail
-
-template <class T, class D>
-const Tensor<T, D>& Tensor<T, D>::uniform_(double from, double to, Generator& generator) const {
-    static_assert(Floating<T>, "headtorch: uniform_: needs a tensor of float or double");
-    if (!(from <= to)) throw ValueError(message("uniform_: an empty range: [", from, ", ", to, ")"));
-    auto values = empty<T, Cpu>(shape());
-    detail::fill_uniform(values.data(), values.numel(), from, to, generator);
-    return copy_(values.template to<D>());
-}
-
-template <class T, class D>
-const Tensor<T, D>& Tensor<T, D>::normal_(double mean, double std, Generator& generator) const {
-    static_assert(Floating<T>, "headtorch: normal_: needs a tensor of float or double");
-    if (!(std >= 0)) throw ValueError(message("normal_: the standard deviation must not be negative: ", std));
-    auto values = empty<T, Cpu>(shape());
-    detail::fill_normal(values.data(), values.numel(), mean, std, generator);
-    return copy_(values.template to<D>());
-}
-
-/// Uniform in [0, 1).
-template <Floating T = float, Device D = Cpu>
-Tensor<T, D> rand(const Shape& shape, Generator& generator = default_generator()) {
-    auto x = empty<T, Cpu>(shape);
-    detail::fill_uniform(x.data(), x.numel(), 0, 1, generator);
-    return x.template to<D>();
-}
-/// Standard normal.
-template <Floating T = float, Device D = Cpu>
-Tensor<T, D> randn(const Shape& shape, Generator& generator = default_generator()) {
-    auto x = empty<T, Cpu>(shape);
-    detail::fill_normal(x.data(), x.numel(), 0, 1, generator);
-    return x.template to<D>();
-}
-template <Floating T, class D>
-Tensor<T, D> rand_like(const Tensor<T, D>& x) { return rand<T, D>(x.shape()); }
-template <Floating T, class D>
-Tensor<T, D> randn_like(const Tensor<T, D>& x) { return randn<T, D>(x.shape()); }
-
-/// Uniform integers in [low, high).
-template <Scalar T = std::int64_t, Device D = Cpu>
-Tensor<T, D> randint(std::int64_t low, std::int64_t high, const Shape& shape, Generator& generator = default_generator()) {
-    if (low >= high) throw ValueError(message("randint: an empty range: [", low, ", ", high, ")"));
-    auto x = empty<T, Cpu>(shape);
-    std::lock_guard lock(generator.mutex());
-    const auto range = static_cast<std::uint64_t>(high) - static_cast<std::uint64_t>(low);
-    for (std::int64_t i = 0; i < x.numel(); ++i) x.data()[i] = static_cast<T>(low + static_cast<std::int64_t>(generator.below(range)));
-    return x.template to<D>();
-}
-
-/// A random permutation of 0, …, n - 1 (Fisher and Yates).
-template <Scalar T = std::int64_t, Device D = Cpu>
-Tensor<T, D> randperm(std::int64_t n, Generator& generator = default_generator()) {
-    if (n < 0) throw ValueError(message("randperm: negative length: ", n));
-    auto x = empty<T, Cpu>({n});
-    for (std::int64_t i = 0; i < n; ++i) x.data()[i] = static_cast<T>(i);
-    std::lock_guard lock(generator.mutex());
-    for (std::int64_t i = 0; i + 1 < n; ++i) {
-        const auto j = i + static_cast<std::int64_t>(generator.below(static_cast<std::uint64_t>(n - i)));
-        std::swap(x.data()[i], x.data()[j]);
-    }
     return x.template to<D>();
 }
 

@@ -157,9 +157,20 @@ public:
     const Tensor& copy_(const Tensor& source) const;
     const Tensor& fill_(T value) const;
     const Tensor& zero_() const { return fill_(T(0)); }
+    const Tensor& masked_fill_(const Tensor<bool, D>& mask, T value) const;
+
+    // --- random numbers in place (tensor/random.hpp) ----------------------------------------------------------------------
     const Tensor& uniform_(double from = 0, double to = 1, Generator& generator = default_generator()) const;
     const Tensor& normal_(double mean = 0, double std = 1, Generator& generator = default_generator()) const;
-    const Tensor& masked_fill_(const Tensor<bool, D>& mask, T value) const;
+    /// exp of a normal number of this mean and standard deviation.
+    const Tensor& log_normal_(double mean = 1, double std = 2, Generator& generator = default_generator()) const;
+    const Tensor& exponential_(double lambd = 1, Generator& generator = default_generator()) const;
+    const Tensor& cauchy_(double median = 0, double sigma = 1, Generator& generator = default_generator()) const;
+    /// How many trials until one succeeds.
+    const Tensor& geometric_(double p, Generator& generator = default_generator()) const;
+    const Tensor& bernoulli_(double p = 0.5, Generator& generator = default_generator()) const;
+    /// Integers in [from, to).
+    const Tensor& random_(std::int64_t from, std::int64_t to, Generator& generator = default_generator()) const;
 
     // --- the ops that read best as members; every one is a free function too ---------------------------------------------
     Tensor abs() const;
