@@ -56,6 +56,8 @@ FAMILIES = {
     "transforms": "images",
     "print": "printing",
     "random": "random_numbers",
+    "layer_init": "random_numbers",
+    "follow": "follow",
 }
 
 

@@ -188,18 +188,23 @@ Tensor<T, D> randint(std::int64_t low, std::int64_t high, const Shape& shape, Ge
     return x.template to<D>();
 }
 
-/// A random permutation of 0, …, n - 1 (Fisher and Yates).
+/// A random permutation of 0, …, n - 1 (Fisher and Yates; from 2^32 / 20 on, as in PyTorch, their method inside out with 64 bits each).
 template <Scalar T = std::int64_t, Device D = Cpu>
 Tensor<T, D> randperm(std::int64_t n, Generator& generator = default_generator()) {
     if (n < 0) throw ValueError(message("randperm: negative length: ", n));
     auto x = empty<T, Cpu>({n});
-    for (std::int64_t i = 0; i < n; ++i) x.data()[i] = static_cast<T>(i);
+    T* value = x.data();
+    for (std::int64_t i = 0; i < n; ++i) value[i] = static_cast<T>(i);
     std::lock_guard lock(generator.mutex());
-    const bool few = n < 0xffffffff / 20;  // as in PyTorch: 32 bits would favour some of many by more than 5 %
-    for (std::int64_t i = 0; i + 1 < n; ++i) {
-        const std::uint64_t bits = few ? generator.random32() : generator.random64();
-        std::swap(x.data()[i], x.data()[i + static_cast<std::int64_t>(bits % static_cast<std::uint64_t>(n - i))]);
+    if (n >= (std::int64_t{1} << 32) / 20) {
+        for (std::int64_t i = 0; i < n; ++i) {
+            T& other = value[generator.random64() % static_cast<std::uint64_t>(i + 1)];
+            value[i] = other;
+            other = static_cast<T>(i);
+        }
+        return x.template to<D>();
     }
+    for (std::int64_t i = 0; i + 1 < n; ++i) std::swap(value[i], value[i + generator.random32() % (n - i)]);
     return x.template to<D>();
 }
 
