@@ -94,3 +94,4 @@
 #include "headtorch/train/early_stopping.hpp"
 #include "headtorch/train/history.hpp"
 #include "headtorch/train/progress.hpp"
+#include "headtorch/viz/summary.hpp"
