@@ -1,0 +1,325 @@
+# headtorch: tensors and autograd for C++20.
+# SPDX-License-Identifier: MIT
+"""Traces a PyTorch module into one safetensors file, which `train::check_parity(net, file)` of headtorch replays in C++.
+
+    from parity_trace import trace
+    trace(net, x, "net.safetensors", target=y, loss=nn.CrossEntropyLoss(), optimizer=torch.optim.Adam(net.parameters(), lr=0.01), steps=3)
+
+    python parity_trace.py model.py:Net net.safetensors --input 4,3,32,32 --loss CrossEntropyLoss --classes 10 --optimizer Adam --lr 0.01 --steps 3
+
+The file holds the weights, the inputs, the inputs and outputs of every submodule in the order of the calls with the gradients of the
+outputs, the loss, the gradient of every parameter, and the losses and weights of `steps` optimiser steps with the same batch. The module is
+left as it was. It is traced in the mode that it is in; dropout, whose masks no other library draws alike, is switched off meanwhile.
+What is random beside it starts from `seed`. Needs nothing but torch.
+"""
+
+import argparse
+import copy
+import ctypes
+import hashlib
+import importlib.util
+import inspect
+import json
+import math
+import os
+import struct
+import sys
+
+import torch
+from torch import nn
+
+FORMAT = "headtorch parity 1"
+DTYPES = {torch.float64: "F64", torch.float32: "F32", torch.int64: "I64", torch.int32: "I32", torch.uint8: "U8", torch.bool: "BOOL"}
+
+
+def tensors_in(value):
+    """The tensors among values, also those in tuples, lists and dictionaries, in order."""
+    if isinstance(value, torch.Tensor):
+        return [value]
+    if isinstance(value, dict):
+        value = value.values()
+    elif not isinstance(value, (tuple, list)):
+        return []
+    return [tensor for part in value for tensor in tensors_in(part)]
+
+
+def plain(value):
+    """An option as JSON can hold it; raises TypeError for what is none."""
+    if value is None or isinstance(value, (bool, int, str)):
+        return value
+    if isinstance(value, float):
+        return value if math.isfinite(value) else str(value)
+    if isinstance(value, (tuple, list)) and len(value) <= 16:
+        return [plain(part) for part in value]
+    raise TypeError
+
+
+def plain_options(items, without=()):
+    options = {}
+    for name, value in items:
+        if name.startswith("_") or name in without:
+            continue
+        try:
+            options[name] = plain(value)
+        except TypeError:
+            pass
+    return options
+
+
+class Tensors:
+    """The tensors of the file. Values that come again (an output that is the next input) are stored once."""
+
+    def __init__(self):
+        self.entries = {}  # name -> (dtype, shape, bytes)
+        self.values = {}
+
+    def add(self, name, tensor):
+        tensor = tensor.detach().cpu().contiguous()
+        if tensor.dtype not in DTYPES:
+            raise TypeError(f"trace: {name} is of {tensor.dtype}; traced are {', '.join(str(t) for t in DTYPES)}: "
+                            "convert the module, for example with module.float()")
+        data = ctypes.string_at(tensor.data_ptr(), tensor.numel() * tensor.element_size()) if tensor.numel() else b""
+        self.entries[name] = (DTYPES[tensor.dtype], list(tensor.shape), data)
+        return name
+
+    def value(self, tensor):
+        """Stores a value of the run; returns its name."""
+        name = self.add(f"value.{len(self.values)}", tensor)
+        dtype, shape, data = self.entries[name]
+        key = (dtype, tuple(shape), hashlib.sha256(data).digest())
+        if key in self.values:
+            del self.entries[name]
+        return self.values.setdefault(key, name)
+
+    def save(self, file, metadata):
+        size = {"F64": 8, "I64": 8, "F32": 4, "I32": 4, "U8": 1, "BOOL": 1}
+        names = sorted(self.entries, key=lambda name: -size[self.entries[name][0]])  # stable: larger elements first, all aligned
+        places, at = {}, 0
+        for name in names:
+            places[name] = [at, at + len(self.entries[name][2])]
+            at = places[name][1]
+        header = {"__metadata__": metadata}
+        for name, (dtype, shape, _) in self.entries.items():
+            header[name] = {"dtype": dtype, "shape": shape, "data_offsets": places[name]}
+        text = json.dumps(header, allow_nan=False).encode()
+        text += b" " * (-len(text) % 8)
+        with open(f"{file}.part", "wb") as out:
+            out.write(struct.pack("<Q", len(text)) + text)
+            for name in names:
+                out.write(self.entries[name][2])
+        os.replace(f"{file}.part", file)
+
+
+class Calls:
+    """Hooks in all submodules that note every call."""
+
+    def __init__(self, module, tensors):
+        self.tensors, self.calls, self.events, self.open, self.handles = tensors, [], [], [], []
+        for path, each in module.named_modules():
+            self.handles.append(each.register_forward_pre_hook(self.begins(path), with_kwargs=True))
+            self.handles.append(each.register_forward_hook(self.ends(), with_kwargs=True))
+
+    def begins(self, path):
+        def hook(module, args, kwargs):
+            inputs = [self.tensors.value(tensor) for tensor in tensors_in(args) + tensors_in(kwargs)]
+            self.calls.append({"path": path, "inputs": inputs, "outputs": [], "gradients": []})
+            self.open.append(len(self.calls) - 1)
+            self.events.append(len(self.calls))
+        return hook
+
+    def ends(self):
+        def hook(module, args, kwargs, output):
+            number = self.open.pop()
+            call = self.calls[number]
+            self.events.append(-number - 1)
+            for i, tensor in enumerate(tensors_in(output)):
+                call["outputs"].append(self.tensors.value(tensor))
+                call["gradients"].append(None)
+                if tensor.requires_grad:
+                    def keep(gradient, call=call, i=i):
+                        call["gradients"][i] = self.tensors.value(gradient)
+                    tensor.register_hook(keep)
+        return hook
+
+    def remove(self):
+        for handle in self.handles:
+            handle.remove()
+
+
+def describe(module):
+    return [{"path": path, "type": type(each).__name__, "repr": each.extra_repr(), "training": each.training,
+             "options": plain_options(vars(each).items(), ("training",))} for path, each in module.named_modules()]
+
+
+def describe_loss(loss, tensors):
+    if isinstance(loss, str):
+        return {"name": loss, "options": {}}
+    if not isinstance(loss, nn.Module):
+        return {"name": getattr(loss, "__name__", "custom"), "options": {}, "custom": True}
+    known = type(loss).__module__.startswith("torch.nn.")
+    for name, tensor in loss.state_dict().items():
+        tensors.add(f"loss.{name}", tensor)
+    return {"name": type(loss).__name__, "options": plain_options(vars(loss).items(), ("training",)), "custom": not known}
+
+
+def describe_optimizer(optimizer, module):
+    names = {id(parameter): name for name, parameter in module.named_parameters()}
+    groups = []
+    for group in optimizer.param_groups:
+        unknown = [parameter for parameter in group["params"] if id(parameter) not in names]
+        if unknown:
+            raise ValueError("trace: the optimiser has parameters that are not the module's")
+        groups.append({"parameters": [names[id(parameter)] for parameter in group["params"]],
+                       "options": plain_options(group.items(), ("params", "foreach", "fused", "capturable", "differentiable"))})
+    return {"name": type(optimizer).__name__, "groups": groups}
+
+
+def compute_loss(loss, output, target):
+    first = tensors_in(output)[0]
+    if isinstance(loss, str):
+        return getattr(first, loss)()
+    return loss(output if not isinstance(loss, nn.Module) else first, *target)
+
+
+def without_dropout(module):
+    """Switches dropout off; returns the modules in which it was on, by path."""
+    kinds = (nn.modules.dropout._DropoutNd, nn.RNNBase, nn.MultiheadAttention)
+    found = {path: each for path, each in module.named_modules() if isinstance(each, kinds) and each.training
+             and (getattr(each, "p", 0) > 0 or getattr(each, "dropout", 0) > 0)}
+    for each in found.values():
+        each.training = False
+    return found
+
+
+def trace(module, inputs, file, target=None, loss="sum", optimizer=None, steps=0, seed=0):
+    """Writes `file`. `inputs` and `target`: a tensor or a tuple of tensors. `loss`: "sum" or "mean" of the first output, a loss of torch.nn,
+    or a function of the output and the targets (then C++ needs the same as `.loss`). `optimizer`: a fresh one over the module's
+    parameters, which takes `steps` steps."""
+    inputs = tuple(inputs) if isinstance(inputs, (tuple, list)) else (inputs,)
+    target = () if target is None else tuple(target) if isinstance(target, (tuple, list)) else (target,)
+    if isinstance(loss, str) and loss not in ("sum", "mean"):
+        raise ValueError(f"trace: loss is \"sum\", \"mean\", a loss of torch.nn or a function, got {loss!r}")
+    if steps and optimizer is None:
+        raise ValueError("trace: steps need an optimizer, as in optimizer=torch.optim.SGD(module.parameters(), lr=0.01)")
+    if optimizer is not None and optimizer.state:
+        raise ValueError("trace: the optimizer has taken steps already; make a fresh one")
+
+    tensors = Tensors()
+    floating = [t for t in list(module.parameters()) + list(inputs) if t.is_floating_point()]
+    modules = describe(module)
+    before = copy.deepcopy(module.state_dict())
+    optimizer_before = copy.deepcopy(optimizer.state_dict()) if optimizer else None
+    fast_path = torch.backends.mha.get_fastpath_enabled()
+    torch.backends.mha.set_fastpath_enabled(False)  # it would pass by the submodules
+    dropped = without_dropout(module)
+    calls = Calls(module, tensors)
+    try:
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            for name, tensor in before.items():
+                tensors.add(f"weight.{name}", tensor)
+            named_inputs = [tensors.add(f"input.{i}", tensor) for i, tensor in enumerate(inputs)]
+            named_targets = [tensors.add(f"target.{i}", tensor) for i, tensor in enumerate(target)]
+            module.zero_grad(set_to_none=True)
+            output = module(*[tensor.clone() for tensor in inputs])
+            calls.remove()
+            value = compute_loss(loss, output, target)
+            losses = [value.item()]
+            trainable = [name for name, parameter in module.named_parameters() if parameter.requires_grad]
+            if value.requires_grad:
+                value.backward()
+            for name, parameter in module.named_parameters():
+                if parameter.grad is not None:
+                    tensors.add(f"gradient.{name}", parameter.grad.to_dense())
+            for step in range(steps):
+                if step > 0:
+                    optimizer.zero_grad()
+                    value = compute_loss(loss, module(*[tensor.clone() for tensor in inputs]), target)
+                    value.backward()
+                    losses.append(value.item())
+                optimizer.step()
+                if step == 0 or step == steps - 1:
+                    for name, tensor in module.state_dict().items():
+                        if step == 0:
+                            tensors.add(f"first.{name}", tensor)
+                        if step == steps - 1:
+                            tensors.add(f"last.{name}", tensor)
+            tensors.add("losses", torch.tensor(losses, dtype=torch.float64))
+    finally:
+        calls.remove()
+        for each in dropped.values():
+            each.training = True
+        torch.backends.mha.set_fastpath_enabled(fast_path)
+        module.load_state_dict(before)
+        module.zero_grad(set_to_none=True)
+        if optimizer:
+            optimizer.load_state_dict(optimizer_before)
+
+    record = {
+        "torch": torch.__version__, "model": type(module).__name__, "seed": seed,
+        "dtype": str(floating[0].dtype).removeprefix("torch.") if floating else "float32", "modules": modules,
+        "without_dropout": list(dropped), "calls": calls.calls, "events": calls.events, "inputs": named_inputs, "targets": named_targets,
+        "loss": describe_loss(loss, tensors), "trainable": trainable, "steps": steps,
+        "optimizer": describe_optimizer(optimizer, module) if optimizer else None,
+    }
+    tensors.save(file, {"format": FORMAT, "record": json.dumps(record, allow_nan=False)})
+    return record
+
+
+def load_module(place, arguments):
+    """`model.py:Net` or `model.py:make()`: an instance of what has that name in the file."""
+    path, _, name = place.rpartition(":")
+    if not path:
+        raise ValueError(f"trace: {place}: write it as model.py:Net")
+    sys.path.insert(0, os.path.dirname(os.path.abspath(path)))
+    spec = importlib.util.spec_from_file_location("traced", path)
+    code = importlib.util.module_from_spec(spec)
+    sys.modules["traced"] = code
+    spec.loader.exec_module(code)
+    made = getattr(code, name.removesuffix("()"))
+    return made(**arguments) if inspect.isroutine(made) or inspect.isclass(made) else made
+
+
+def main():
+    parser = argparse.ArgumentParser(description="Traces a PyTorch module for headtorch's train::check_parity().")
+    parser.add_argument("module", help="model.py:Net: a class without arguments, a function that returns a module, or a module")
+    parser.add_argument("file", help="the trace, a safetensors file")
+    parser.add_argument("--input", action="append", required=True, metavar="N,C,…",
+                        help="shape of an input of normal numbers; with :CLASSES behind it, of integers below that; once per input")
+    parser.add_argument("--arguments", default="{}", metavar="JSON", help="arguments of the class or function, as {\"width\": 8}")
+    parser.add_argument("--loss", default="sum", help="sum, mean, or a loss of torch.nn by name (default: sum)")
+    parser.add_argument("--classes", type=int, help="targets are labels below this number, one for each sample")
+    parser.add_argument("--optimizer", help="an optimiser of torch.optim by name")
+    parser.add_argument("--lr", type=float, default=0.01)
+    parser.add_argument("--options", default="{}", metavar="JSON", help="further options of the optimiser, as {\"momentum\": 0.9}")
+    parser.add_argument("--steps", type=int, default=3, help="optimiser steps (default: 3)")
+    parser.add_argument("--dtype", choices=("float32", "float64"), default="float32")
+    parser.add_argument("--eval", action="store_true", help="evaluation mode, as after net.eval()")
+    parser.add_argument("--seed", type=int, default=0, help="of the weights and the inputs")
+    args = parser.parse_args()
+
+    torch.manual_seed(args.seed)
+    dtype = getattr(torch, args.dtype)
+    module = load_module(args.module, json.loads(args.arguments)).to(dtype).train(not args.eval)
+    inputs = []
+    for text in args.input:
+        shape, _, classes = text.partition(":")
+        shape = [int(size) for size in shape.split(",")]
+        inputs.append(torch.randint(int(classes), shape) if classes else torch.randn(shape, dtype=dtype))
+    loss, target = args.loss, None
+    if loss not in ("sum", "mean"):
+        with torch.no_grad():
+            output = tensors_in(copy.deepcopy(module)(*inputs))[0]
+        if args.classes:
+            target = torch.randint(args.classes, (output.shape[0],) + tuple(output.shape[2:]))
+        else:  # between 0 and 1, as BCELoss wants it
+            target = torch.rand(output.shape, dtype=dtype)
+        loss = getattr(nn, loss)()
+    optimizer = getattr(torch.optim, args.optimizer)(module.parameters(), lr=args.lr, **json.loads(args.options)) if args.optimizer else None
+    record = trace(module, tuple(inputs), args.file, target, loss, optimizer, args.steps if optimizer else 0, args.seed)
+    print(f"{args.file}: {record['model']}, {len(record['modules'])} modules, {len(record['calls'])} calls, {record['steps']} steps, "
+          f"{os.path.getsize(args.file)} bytes")
+
+
+if __name__ == "__main__":
+    main()
