@@ -19,3 +19,4 @@
 #include "headtorch/io/safetensors.hpp"
 #include "headtorch/io/state_dict_file.hpp"
 #include "headtorch/io/torch_file.hpp"
+#include "headtorch/train/checkpoint.hpp"

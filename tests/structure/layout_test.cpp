@@ -196,7 +196,7 @@ TEST_CASE("the umbrella reaches all that needs Eigen alone, and nothing more", "
         const bool opt_in = std::any_of(own.begin(), own.end(), [](const std::string& each) {
             if (!headers().contains(each)) return false;
             const std::vector<std::string>& others = headers().at(each).others;
-            return std::any_of(others.begin(), others.end(), [](const auto& header) { return header == "zlib.h" || header == "nlohmann/json.hpp"; });
+            return std::any_of(others.begin(), others.end(), [](const auto& o) { return o == "zlib.h" || o == "nlohmann/json.hpp"; });
         });
         const bool in_umbrella = reached.contains(name);
         if (opt_in && in_umbrella) offences.push_back(name + " needs zlib or nlohmann-json, and the umbrella includes it");

@@ -5,6 +5,7 @@
 /// What happened in training: one row of named numbers for each epoch.
 
 #include <algorithm>
+#include <charconv>
 #include <cmath>
 #include <cstdio>
 #include <filesystem>
@@ -17,6 +18,7 @@
 #include <vector>
 
 #include "headtorch/core/error.hpp"
+#include "headtorch/train/numbers.hpp"
 
 namespace headtorch::train {
 
@@ -24,19 +26,18 @@ class History {
 public:
     using Metrics = std::initializer_list<std::pair<std::string_view, double>>;
 
+    History() = default;
+    /// The number of the first epoch, for a training that goes on where another one ended.
+    explicit History(std::size_t first_epoch) : first_epoch_(first_epoch) {}
+
     /// Adds an epoch: `history.add({{"loss", 0.5}, {"val_loss", 0.6}})`. A name that is missing gets NaN for this epoch.
     void add(Metrics metrics) {
-        for (const auto& [name, value] : metrics) {
-            Series* series = find(name);
-            if (!series) {
-                series_.push_back({std::string(name), std::vector<double>(epochs_, std::numeric_limits<double>::quiet_NaN())});
-                series = &series_.back();
-            }
-            series->values.resize(epochs_, std::numeric_limits<double>::quiet_NaN());
-            series->values.push_back(value);
-        }
-        ++epochs_;
-        for (Series& series : series_) series.values.resize(epochs_, std::numeric_limits<double>::quiet_NaN());
+        for (const auto& [name, value] : metrics) put(name, value);
+        end_epoch();
+    }
+    void add(const Numbers& numbers) {
+        for (const auto& [name, value] : numbers) put(name, value);
+        end_epoch();
     }
 
     std::size_t size() const { return epochs_; }
@@ -62,14 +63,21 @@ public:
         return best;
     }
 
-    /// One line for each epoch, below a line of names; names with commas or quotes are quoted.
+    /// Why fit() ended before its last epoch: "" when it did not.
+    std::string stop_reason{};
+
+    /// One line for each epoch, below a line of names; names with commas, quotes or line ends are quoted. NaN is an empty field. Numbers
+    /// have all the digits it takes to read them back exactly, in any locale.
     std::string to_csv() const {
         std::string text = "epoch";
         for (const Series& series : series_) text += "," + csv_word(series.name);
         text += "\n";
         for (std::size_t i = 0; i < epochs_; ++i) {
-            text += std::to_string(i + 1);
-            for (const Series& series : series_) text += "," + number(series.values[i], "");
+            text += std::to_string(first_epoch_ + i);
+            for (const Series& series : series_) {
+                const double value = series.values[i];
+                text += "," + (std::isinf(value) ? std::string(value > 0 ? "inf" : "-inf") : number(value, ""));
+            }
             text += "\n";
         }
         return text;
@@ -78,7 +86,7 @@ public:
     std::string to_json_lines() const {
         std::string text;
         for (std::size_t i = 0; i < epochs_; ++i) {
-            text += "{\"epoch\": " + std::to_string(i + 1);
+            text += "{\"epoch\": " + std::to_string(first_epoch_ + i);
             for (const Series& series : series_) text += ", " + json_word(series.name) + ": " + number(series.values[i], "null");
             text += "}\n";
         }
@@ -106,6 +114,19 @@ private:
         std::string name;
         std::vector<double> values;
     };
+    void put(std::string_view name, double value) {
+        Series* series = find(name);
+        if (!series) {
+            series_.push_back({std::string(name), {}});
+            series = &series_.back();
+        }
+        series->values.resize(epochs_, std::numeric_limits<double>::quiet_NaN());
+        series->values.push_back(value);
+    }
+    void end_epoch() {
+        ++epochs_;
+        for (Series& series : series_) series.values.resize(epochs_, std::numeric_limits<double>::quiet_NaN());
+    }
     Series* find(std::string_view name) {
         const auto found = std::find_if(series_.begin(), series_.end(), [&](const Series& series) { return series.name == name; });
         return found == series_.end() ? nullptr : &*found;
@@ -113,11 +134,10 @@ private:
     static std::string number(double value, const char* otherwise) {
         if (!std::isfinite(value)) return otherwise;
         char text[40];
-        std::snprintf(text, sizeof text, "%.10g", value);
-        return text;
+        return {text, std::to_chars(text, text + sizeof text, value).ptr};
     }
     static std::string csv_word(const std::string& name) {
-        if (name.find_first_of(",\"\n") == std::string::npos) return name;
+        if (name.find_first_of(",\"\r\n") == std::string::npos) return name;
         std::string text = "\"";
         for (char c : name) text += c == '"' ? std::string("\"\"") : std::string(1, c);
         return text + "\"";
@@ -135,7 +155,7 @@ private:
     }
 
     std::vector<Series> series_;
-    std::size_t epochs_ = 0;
+    std::size_t epochs_ = 0, first_epoch_ = 1;
 };
 
 }  // namespace headtorch::train

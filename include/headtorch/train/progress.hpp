@@ -17,6 +17,8 @@
 #include <string_view>
 #include <utility>
 
+#include "headtorch/core/error.hpp"
+
 namespace headtorch::train {
 namespace detail {
 
@@ -47,14 +49,19 @@ inline std::string rate_text(double per_second) {
     return text;
 }
 
-/// One line of at most `width` characters.
+/// One line of at most `width` characters. A negative `total` is one that is not known.
 inline std::string progress_line(std::string_view description, std::int64_t done, std::int64_t total, double seconds,
                                  std::string_view metrics, int width) {
     const double share = total > 0 ? std::clamp(static_cast<double>(done) / static_cast<double>(total), 0.0, 1.0) : 1;
     const double rate = seconds > 0 ? static_cast<double>(done) / seconds : 0;
+    std::string head(description);
+    if (total < 0) {
+        std::string line = message(head, head.empty() ? "" : " ", done, " ", rate_text(rate), ", ", duration_text(seconds));
+        if (!metrics.empty()) line.append("  ").append(metrics);
+        return line.substr(0, static_cast<std::size_t>(std::max(0, width)));
+    }
     char percent[8];
     std::snprintf(percent, sizeof percent, "%3.0f%%", std::floor(100 * share));
-    std::string head(description);
     if (!head.empty()) head += ' ';
     head += percent;
     std::string tail = " " + std::to_string(done) + "/" + std::to_string(total) + " " + rate_text(rate) + ", " +
@@ -101,6 +108,16 @@ public:
         if (drawn_ && now - last_ < std::chrono::milliseconds(100)) return;
         draw(metrics, now);
     }
+    /// The same with the metrics as a text, which is asked for only when the bar is drawn.
+    template <class Text>
+    void step_with(const Text& text) {
+        ++done_;
+        if (!visible_) return;
+        const auto now = Clock::now();
+        if (drawn_ && now - last_ < std::chrono::milliseconds(100)) return;
+        text_ = text();
+        draw({}, now);
+    }
     /// A line of its own on standard output, above the bar.
     void print(const std::string& line) {
         if (drawn_ && !finished_) std::fputs("\r\033[K", stderr);
@@ -114,6 +131,11 @@ public:
         if (!visible_) return;
         draw(metrics, Clock::now());
         std::fputc('\n', stderr);
+    }
+    /// Takes the bar away.
+    void clear() {
+        if (drawn_ && !finished_) std::fputs("\r\033[K", stderr);
+        finished_ = true;
     }
     std::int64_t done() const { return done_; }
     double seconds() const { return std::chrono::duration<double>(Clock::now() - start_).count(); }
