@@ -223,12 +223,13 @@ Ref<TensorImpl> initial_gradient(const Tensor<T, D>& y, const Tensor<T, D>& grad
 namespace headtorch {
 
 template <class T, class D>
-void Tensor<T, D>::backward(BackwardOptions options) const {
+void Tensor<T, D>::backward(BackwardOptions options, const Here&) const {
     backward(Tensor(), options);
 }
 
 template <class T, class D>
-void Tensor<T, D>::backward(const Tensor& gradient, BackwardOptions options) const {
+void Tensor<T, D>::backward(const Tensor& gradient, BackwardOptions options, const Here&) const {
+    const OpScope scope("backward");
     const auto root = autograd::differentiable_root("backward", *this, gradient);
     autograd::Engine::run(root, autograd::initial_gradient(*this, gradient), options);
 }
@@ -238,6 +239,7 @@ void Tensor<T, D>::backward(const Tensor& gradient, BackwardOptions options) con
 template <class T, class D>
 std::vector<Tensor<T, D>> grad(const Tensor<T, D>& y, const std::vector<Tensor<T, D>>& xs, const Tensor<T, D>& gradient,
                                BackwardOptions options = {}) {
+    const OpScope scope("grad");
     const auto root = autograd::differentiable_root("grad", y, gradient);
     autograd::Engine::Captures captures;
     for (std::size_t i = 0; i < xs.size(); ++i) {

@@ -52,11 +52,11 @@ template <class Derived>
 struct Module {
     /// Calls forward(). An error on its way out gets the path of the module in front: `net.fc1: linear: …`.
     template <class Input>
-    decltype(auto) operator()(Input&& input, const Here& = Here()) {
+    decltype(auto) operator()(Input&& input, const Here& = Here::call()) {
         return call(static_cast<Derived&>(*this), std::forward<Input>(input));
     }
     template <class Input>
-    decltype(auto) operator()(Input&& input, const Here& = Here()) const {
+    decltype(auto) operator()(Input&& input, const Here& = Here::call()) const {
         return call(static_cast<const Derived&>(*this), std::forward<Input>(input));
     }
     template <class... Inputs>

@@ -143,48 +143,56 @@ struct SoftExponential {
 }  // namespace formula
 
 template <Floating T, class D>
-Tensor<T, D> elu(const Tensor<T, D>& x, double alpha = 1) { return pointwise(formula::Elu{alpha}, x); }
+Tensor<T, D> elu(const Tensor<T, D>& x, double alpha = 1, const Here& = Here::call("elu")) { return pointwise(formula::Elu{alpha}, x); }
 template <Floating T, class D>
-Tensor<T, D> celu(const Tensor<T, D>& x, double alpha = 1) {
+Tensor<T, D> celu(const Tensor<T, D>& x, double alpha = 1, const Here& = Here::call("celu")) {
     if (alpha == 0) throw ValueError("celu: alpha must not be 0");
     return pointwise(formula::Celu{alpha}, x);
 }
 template <Floating T, class D>
-Tensor<T, D> selu(const Tensor<T, D>& x) { return pointwise(formula::Selu{}, x); }
+Tensor<T, D> selu(const Tensor<T, D>& x, const Here& = Here::call("selu")) { return pointwise(formula::Selu{}, x); }
 /// `approximate` is "none" or "tanh".
 template <Floating T, class D>
-Tensor<T, D> gelu(const Tensor<T, D>& x, std::string_view approximate = "none") {
+Tensor<T, D> gelu(const Tensor<T, D>& x, std::string_view approximate = "none", const Here& = Here::call("gelu")) {
     if (approximate == "none") return pointwise(formula::Gelu{}, x);
     if (approximate == "tanh") return pointwise(formula::GeluTanh{}, x);
     throw ValueError(message("gelu: approximate is \"none\" or \"tanh\", not \"", approximate, "\""));
 }
 template <Floating T, class D>
-Tensor<T, D> silu(const Tensor<T, D>& x) { return pointwise(formula::Silu{}, x); }
+Tensor<T, D> silu(const Tensor<T, D>& x, const Here& = Here::call("silu")) { return pointwise(formula::Silu{}, x); }
 template <Floating T, class D>
-Tensor<T, D> mish(const Tensor<T, D>& x) { return pointwise(formula::Mish{}, x); }
+Tensor<T, D> mish(const Tensor<T, D>& x, const Here& = Here::call("mish")) { return pointwise(formula::Mish{}, x); }
 template <Floating T, class D>
-Tensor<T, D> softplus(const Tensor<T, D>& x, double beta = 1, double threshold = 20) {
+Tensor<T, D> softplus(const Tensor<T, D>& x, double beta = 1, double threshold = 20, const Here& = Here::call("softplus")) {
     return pointwise(formula::Softplus{beta, threshold}, x);
 }
 template <Floating T, class D>
-Tensor<T, D> softsign(const Tensor<T, D>& x) { return pointwise(formula::Softsign{}, x); }
+Tensor<T, D> softsign(const Tensor<T, D>& x, const Here& = Here::call("softsign")) { return pointwise(formula::Softsign{}, x); }
 template <Floating T, class D>
-Tensor<T, D> logsigmoid(const Tensor<T, D>& x) { return pointwise(formula::LogSigmoid{}, x); }
+Tensor<T, D> logsigmoid(const Tensor<T, D>& x, const Here& = Here::call("logsigmoid")) { return pointwise(formula::LogSigmoid{}, x); }
 template <Floating T, class D>
-Tensor<T, D> tanhshrink(const Tensor<T, D>& x) { return pointwise(formula::Tanhshrink{}, x); }
+Tensor<T, D> tanhshrink(const Tensor<T, D>& x, const Here& = Here::call("tanhshrink")) { return pointwise(formula::Tanhshrink{}, x); }
 template <Floating T, class D>
-Tensor<T, D> bent_identity(const Tensor<T, D>& x) { return pointwise(formula::BentIdentity{}, x); }
+Tensor<T, D> bent_identity(const Tensor<T, D>& x, const Here& = Here::call("bent_identity")) {
+    return pointwise(formula::BentIdentity{}, x);
+}
 /// `alpha` broadcasts to x.
 template <Floating T, class D, class U, class E>
-Tensor<T, D> soft_exponential(const Tensor<T, D>& x, const Tensor<U, E>& alpha) { return pointwise(formula::SoftExponential{}, x, alpha); }
+Tensor<T, D> soft_exponential(const Tensor<T, D>& x, const Tensor<U, E>& alpha, const Here& = Here::call("soft_exponential")) {
+    return pointwise(formula::SoftExponential{}, x, alpha);
+}
 
 /// softmax(-x).
 template <Floating T, class D>
-Tensor<T, D> softmin(const Tensor<T, D>& x, std::int64_t dim) { return softmax(-x, dim); }
+Tensor<T, D> softmin(const Tensor<T, D>& x, std::int64_t dim, const Here& = Here::call("softmin")) {
+    const OpScope scope("softmin");
+    return softmax(-x, dim);
+}
 
 /// a sigmoid(b), where a and b are the halves of x along `dim`.
 template <Floating T, class D>
-Tensor<T, D> glu(const Tensor<T, D>& x, std::int64_t dim = -1) {
+Tensor<T, D> glu(const Tensor<T, D>& x, std::int64_t dim = -1, const Here& = Here::call("glu")) {
+    const OpScope scope("glu", {x.impl().get()});
     if (x.dim() == 0) throw ShapeError("glu: a 0-dim tensor has no halves");
     const std::int64_t size = x.size(dim);
     if (size % 2 != 0) throw ShapeError(message("glu: dimension ", dim, " of ", x.shape(), " has an odd size and no halves"));

@@ -86,32 +86,41 @@ struct Prelu {
 }  // namespace formula
 
 template <Floating T, class D>
-Tensor<T, D> relu(const Tensor<T, D>& x) { return pointwise(formula::Relu{}, x); }
+Tensor<T, D> relu(const Tensor<T, D>& x, const Here& = Here::call("relu")) { return pointwise(formula::Relu{}, x); }
 template <Floating T, class D>
-Tensor<T, D> relu6(const Tensor<T, D>& x) { return pointwise(formula::Hardtanh{0, 6}, x); }
+Tensor<T, D> relu6(const Tensor<T, D>& x, const Here& = Here::call("relu6")) {
+    const OpScope scope("relu6");
+    return pointwise(formula::Hardtanh{0, 6}, x);
+}
 template <Floating T, class D>
-Tensor<T, D> leaky_relu(const Tensor<T, D>& x, double negative_slope = 0.01) { return pointwise(formula::LeakyRelu{negative_slope}, x); }
+Tensor<T, D> leaky_relu(const Tensor<T, D>& x, double negative_slope = 0.01, const Here& = Here::call("leaky_relu")) {
+    return pointwise(formula::LeakyRelu{negative_slope}, x);
+}
 template <Floating T, class D>
-Tensor<T, D> hardtanh(const Tensor<T, D>& x, double min_val = -1, double max_val = 1) {
+Tensor<T, D> hardtanh(const Tensor<T, D>& x, double min_val = -1, double max_val = 1, const Here& = Here::call("hardtanh")) {
     if (!(min_val <= max_val)) throw ValueError(message("hardtanh: min_val ", min_val, " is larger than max_val ", max_val));
     return pointwise(formula::Hardtanh{min_val, max_val}, x);
 }
 template <Floating T, class D>
-Tensor<T, D> hardsigmoid(const Tensor<T, D>& x) { return pointwise(formula::Hardsigmoid{}, x); }
+Tensor<T, D> hardsigmoid(const Tensor<T, D>& x, const Here& = Here::call("hardsigmoid")) { return pointwise(formula::Hardsigmoid{}, x); }
 template <Floating T, class D>
-Tensor<T, D> hardswish(const Tensor<T, D>& x) { return pointwise(formula::Hardswish{}, x); }
+Tensor<T, D> hardswish(const Tensor<T, D>& x, const Here& = Here::call("hardswish")) { return pointwise(formula::Hardswish{}, x); }
 template <Floating T, class D>
-Tensor<T, D> softshrink(const Tensor<T, D>& x, double lambda = 0.5) {
+Tensor<T, D> softshrink(const Tensor<T, D>& x, double lambda = 0.5, const Here& = Here::call("softshrink")) {
     if (!(lambda >= 0)) throw ValueError(message("softshrink: lambda must not be negative, but is ", lambda));
     return pointwise(formula::Softshrink{lambda}, x);
 }
 template <Floating T, class D>
-Tensor<T, D> hardshrink(const Tensor<T, D>& x, double lambda = 0.5) { return pointwise(formula::Hardshrink{lambda}, x); }
+Tensor<T, D> hardshrink(const Tensor<T, D>& x, double lambda = 0.5, const Here& = Here::call("hardshrink")) {
+    return pointwise(formula::Hardshrink{lambda}, x);
+}
 template <Floating T, class D>
-Tensor<T, D> threshold(const Tensor<T, D>& x, double threshold, double value) { return pointwise(formula::Threshold{threshold, value}, x); }
+Tensor<T, D> threshold(const Tensor<T, D>& x, double threshold, double value, const Here& = Here::call("threshold")) {
+    return pointwise(formula::Threshold{threshold, value}, x);
+}
 /// Parametric ReLU (He et al., 2015): `weight` has one element, or one for each channel, dimension 1 of x.
 template <Floating T, class D, class U, class E>
-Tensor<T, D> prelu(const Tensor<T, D>& x, const Tensor<U, E>& weight) {
+Tensor<T, D> prelu(const Tensor<T, D>& x, const Tensor<U, E>& weight, const Here& = Here::call("prelu")) {
     detail::require_same<T, D, U, E>();
     const std::int64_t channels = x.dim() > 1 ? x.shape()[1] : 1;
     if (weight.numel() != 1 && (weight.dim() != 1 || weight.numel() != channels))
@@ -124,6 +133,6 @@ Tensor<T, D> prelu(const Tensor<T, D>& x, const Tensor<U, E>& weight) {
 }
 
 template <class T, class D>
-Tensor<T, D> Tensor<T, D>::relu() const { return headtorch::relu(*this); }
+Tensor<T, D> Tensor<T, D>::relu(const Here&) const { return headtorch::relu(*this); }
 
 }  // namespace headtorch

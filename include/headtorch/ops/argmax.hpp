@@ -40,6 +40,7 @@ inline Shape line_shape(const Shape& shape, int dim, std::int64_t length) {
 
 template <class Op, class T, class D>
 ValuesAndIndices<T, D> extremum_along(const char* op, const Tensor<T, D>& x, std::int64_t dim, bool keepdim) {
+    const OpScope scope(op, {x.impl().get()});
     const int d = normalize_dim(op, dim, x.dim());
     check_line(op, x.shape(), d);
     const Shape kept = line_shape(x.shape(), d, 1);
@@ -55,6 +56,7 @@ ValuesAndIndices<T, D> extremum_along(const char* op, const Tensor<T, D>& x, std
 
 template <class Op, class T, class D>
 Tensor<std::int64_t, D> arg_along(const char* op, const Tensor<T, D>& x, std::int64_t dim, bool keepdim) {
+    const OpScope scope(op);
     const int d = normalize_dim(op, dim, x.dim());
     check_line(op, x.shape(), d);
     auto indices = empty<std::int64_t, D>(reduced_shape(x.shape(), (1u << d) & all_dims(x.dim()), keepdim));
@@ -65,6 +67,7 @@ Tensor<std::int64_t, D> arg_along(const char* op, const Tensor<T, D>& x, std::in
 
 template <class Op, class T, class D>
 Tensor<std::int64_t, D> arg_of_all(const char* op, const Tensor<T, D>& x) {
+    const OpScope scope(op);
     if (x.numel() == 0) throw IndexError(message(op, ": a tensor of shape ", x.shape(), " is empty, and nothing has no index"));
     auto index = empty<std::int64_t, D>({});
     arg_reduce(D{}, Op{}, static_cast<const T*>(detached_contiguous(x).data()), Lines{1, x.numel(), 1}, static_cast<T*>(nullptr),

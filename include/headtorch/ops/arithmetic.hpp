@@ -148,7 +148,7 @@ auto div(const A& a, const B& b) { return a / b; }
 template <class T, class D>
 Tensor<T, D> neg(const Tensor<T, D>& x) { return -x; }
 template <class T, class D>
-Tensor<T, D> Tensor<T, D>::neg() const { return -*this; }
+Tensor<T, D> Tensor<T, D>::neg(const Here&) const { return -*this; }
 
 template <class T, class D, class U, class E>
 const Tensor<T, D>& operator+=(const Tensor<T, D>& x, const Tensor<U, E>& y) { return pointwise_(formula::Add{}, x, y); }

@@ -18,6 +18,7 @@ namespace headtorch {
 /// `times[i]` copies along dimension i; more numbers than dimensions add dimensions in front.
 template <class T, class D>
 Tensor<T, D> repeat(const Tensor<T, D>& x, const Shape& times) {
+    const OpScope scope("repeat", {x.impl().get()});
     const int added = times.rank() - x.dim();
     if (added < 0) throw ShapeError(message("repeat: ", times, " has fewer numbers than ", x.shape(), " has dimensions"));
     if (times.rank() > max_rank / 2) throw ShapeError("repeat: at most four dimensions");
@@ -54,6 +55,7 @@ Tensor<T, D> reordered(const Tensor<T, D>& x, int dim, Source source) {
 /// In reverse order along each of `dims`.
 template <class T, class D>
 Tensor<T, D> flip(const Tensor<T, D>& x, const Dims& dims) {
+    const OpScope scope("flip", {x.impl().get()});
     Tensor<T, D> y = x;
     Dims seen;
     for (std::int64_t dim : dims) {
@@ -68,6 +70,7 @@ Tensor<T, D> flip(const Tensor<T, D>& x, const Dims& dims) {
 /// Shifted by `shifts` along `dims`; what leaves at the end comes in at the beginning.
 template <class T, class D>
 Tensor<T, D> roll(const Tensor<T, D>& x, const Dims& shifts, const Dims& dims) {
+    const OpScope scope("roll", {x.impl().get()});
     if (shifts.rank() != dims.rank()) throw ValueError(message("roll: ", shifts.rank(), " shifts for ", dims.rank(), " dimensions"));
     Tensor<T, D> y = x;
     for (int k = 0; k < dims.rank(); ++k) {
@@ -86,6 +89,7 @@ namespace detail {
 /// True in row i, column j where keep(j - i).
 template <class T, class D, class Keep>
 Tensor<T, D> triangle(const char* op, const Tensor<T, D>& x, Keep keep) {
+    const OpScope scope(op, {x.impl().get()});
     if (x.dim() < 2) throw ShapeError(message(op, ": needs at least two dimensions, got ", x.shape()));
     const std::int64_t rows = x.size(-2), columns = x.size(-1);
     auto mask = empty<bool, Cpu>({rows, columns});
@@ -109,6 +113,7 @@ Tensor<T, D> triu(const Tensor<T, D>& x, std::int64_t diagonal = 0) {
 /// A row of zeros with a one at the label, for each label; as many classes as the largest label says unless given.
 template <class D>
 Tensor<std::int64_t, D> one_hot(const Tensor<std::int64_t, D>& labels, std::int64_t num_classes = -1) {
+    const OpScope scope("one_hot");
     const auto host = detail::detached_contiguous(labels.template to<Cpu>());
     std::int64_t largest = -1;
     for (std::int64_t i = 0; i < host.numel(); ++i) {

@@ -67,8 +67,10 @@ Tensor<T, D> attention_weights(const Tensor<T, D>& q, const Tensor<T, D>& k, con
 /// Attention of queries [..., L, E] to keys [..., S, E] and their values [..., S, Ev]: [..., L, Ev]. Leading dimensions broadcast.
 template <class T, class D>
 Tensor<T, D> scaled_dot_product_attention(const Tensor<T, D>& query, const Tensor<T, D>& key, const Tensor<T, D>& value,
-                                          const std::type_identity_t<AttentionOptions<T, D>>& options = {}) {
+                                          const std::type_identity_t<AttentionOptions<T, D>>& options = {},
+                                          const Here& = Here::call("scaled_dot_product_attention")) {
     constexpr const char* op = "scaled_dot_product_attention";
+    const OpScope scope(op);
     static_assert(Floating<T>, "headtorch: scaled_dot_product_attention: needs tensors of float or double: write x.to<float>() first");
     if (query.dim() < 2 || key.dim() < 2 || value.dim() < 2 || query.size(-1) != key.size(-1) || key.size(-2) != value.size(-2))
         throw ShapeError(message(op, ": needs query [..., L, E], key [..., S, E] and value [..., S, Ev], got ", query.shape(), ", ",

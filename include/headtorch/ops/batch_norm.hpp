@@ -45,7 +45,9 @@ template <class T, class D>
 Tensor<T, D> batch_norm(const Tensor<T, D>& x, const std::type_identity_t<Tensor<T, D>>& running_mean,
                         const std::type_identity_t<Tensor<T, D>>& running_var, const std::type_identity_t<Tensor<T, D>>& weight = {},
                         const std::type_identity_t<Tensor<T, D>>& bias = {}, bool training = false, double momentum = 0.1,
-                        double eps = 1e-5) {
+                        double eps = 1e-5, const Here& = Here::call("batch_norm")) {
+    const OpScope scope("batch_norm", {x.impl().get(), weight.impl().get(), bias.impl().get(), running_mean.impl().get(),
+                                       running_var.impl().get()});
     static_assert(Floating<T>, "headtorch: batch_norm: needs a tensor of float or double: write x.to<float>() first");
     if (x.dim() < 2) throw ShapeError(message("batch_norm: needs an input [batch, channels, ...], got ", x.shape()));
     ChannelNorm norm{.batch = x.shape()[0], .channels = x.shape()[1]};

@@ -50,6 +50,7 @@ Tensor<T, D> conv_weight_recorded(const Tensor<T, D>& x, const Tensor<T, D>& dy,
 template <class T, class D>
 Tensor<T, D> conv_recorded(const char* name, const Tensor<T, D>& x, const Tensor<T, D>& w, const Tensor<T, D>& b,
                            const ConvGeometry& geometry) {
+    const OpScope scope(name, {x.impl().get(), w.impl().get(), b.impl().get()});
     auto y = empty<T, D>(conv_output_shape(geometry));
     tell_multiplied(geometry.multiply_adds());
     const auto bias = contiguous_or_none(b);
@@ -67,6 +68,7 @@ Tensor<T, D> conv_recorded(const char* name, const Tensor<T, D>& x, const Tensor
 template <class T, class D>
 Tensor<T, D> conv_input_recorded(const char* name, const Tensor<T, D>& dy, const Tensor<T, D>& w, const Tensor<T, D>& b,
                                  const ConvGeometry& geometry) {
+    const OpScope scope(name, {dy.impl().get(), w.impl().get(), b.impl().get()});
     auto dx = empty<T, D>(conv_input_shape(geometry));
     tell_multiplied(geometry.multiply_adds());
     const auto bias = contiguous_or_none(b);
@@ -83,6 +85,7 @@ Tensor<T, D> conv_input_recorded(const char* name, const Tensor<T, D>& dy, const
 /// dw = the gradient of <x * w, dy>
 template <class T, class D>
 Tensor<T, D> conv_weight_recorded(const Tensor<T, D>& x, const Tensor<T, D>& dy, const ConvGeometry& geometry) {
+    const OpScope scope("conv_weight_gradient", {x.impl().get(), dy.impl().get()});
     auto dw = empty<T, D>(conv_weight_shape(geometry));
     tell_multiplied(geometry.multiply_adds());
     conv_weight_gradient(D{}, geometry, static_cast<const T*>(detached_contiguous(x).data()),
@@ -122,17 +125,20 @@ Tensor<T, D> conv_transpose(const char* op, const Tensor<T, D>& x, const Tensor<
 /// Convolution (a correlation, as everywhere in deep learning) of x [batch, in, …] or [in, …] with weight [out, in / groups, kernel…] and
 /// bias [out] or none: `conv2d(x, w, b, {.stride = 2, .padding = {1, 0}})`, `conv2d(x, w, {}, {.padding = "same"})`.
 template <class T, class D, class U, class E>
-Tensor<T, D> conv1d(const Tensor<T, D>& x, const Tensor<U, E>& weight, const Tensor<U, E>& bias = {}, const ConvOptions<1>& options = {}) {
+Tensor<T, D> conv1d(const Tensor<T, D>& x, const Tensor<U, E>& weight, const Tensor<U, E>& bias = {}, const ConvOptions<1>& options = {},
+                    const Here& = Here::call("conv1d")) {
     detail::require_same<T, D, U, E>();
     return detail::conv<1, T, D>("conv1d", x, weight, bias, options);
 }
 template <class T, class D, class U, class E>
-Tensor<T, D> conv2d(const Tensor<T, D>& x, const Tensor<U, E>& weight, const Tensor<U, E>& bias = {}, const ConvOptions<2>& options = {}) {
+Tensor<T, D> conv2d(const Tensor<T, D>& x, const Tensor<U, E>& weight, const Tensor<U, E>& bias = {}, const ConvOptions<2>& options = {},
+                    const Here& = Here::call("conv2d")) {
     detail::require_same<T, D, U, E>();
     return detail::conv<2, T, D>("conv2d", x, weight, bias, options);
 }
 template <class T, class D, class U, class E>
-Tensor<T, D> conv3d(const Tensor<T, D>& x, const Tensor<U, E>& weight, const Tensor<U, E>& bias = {}, const ConvOptions<3>& options = {}) {
+Tensor<T, D> conv3d(const Tensor<T, D>& x, const Tensor<U, E>& weight, const Tensor<U, E>& bias = {}, const ConvOptions<3>& options = {},
+                    const Here& = Here::call("conv3d")) {
     detail::require_same<T, D, U, E>();
     return detail::conv<3, T, D>("conv3d", x, weight, bias, options);
 }
@@ -141,19 +147,19 @@ Tensor<T, D> conv3d(const Tensor<T, D>& x, const Tensor<U, E>& weight, const Ten
 /// weight [in, out / groups, kernel…], bias [out] or none; size (x - 1) stride - 2 padding + dilation (kernel - 1) + output_padding + 1.
 template <class T, class D, class U, class E>
 Tensor<T, D> conv_transpose1d(const Tensor<T, D>& x, const Tensor<U, E>& weight, const Tensor<U, E>& bias = {},
-                              const ConvTransposeOptions<1>& options = {}) {
+                              const ConvTransposeOptions<1>& options = {}, const Here& = Here::call("conv_transpose1d")) {
     detail::require_same<T, D, U, E>();
     return detail::conv_transpose<1, T, D>("conv_transpose1d", x, weight, bias, options);
 }
 template <class T, class D, class U, class E>
 Tensor<T, D> conv_transpose2d(const Tensor<T, D>& x, const Tensor<U, E>& weight, const Tensor<U, E>& bias = {},
-                              const ConvTransposeOptions<2>& options = {}) {
+                              const ConvTransposeOptions<2>& options = {}, const Here& = Here::call("conv_transpose2d")) {
     detail::require_same<T, D, U, E>();
     return detail::conv_transpose<2, T, D>("conv_transpose2d", x, weight, bias, options);
 }
 template <class T, class D, class U, class E>
 Tensor<T, D> conv_transpose3d(const Tensor<T, D>& x, const Tensor<U, E>& weight, const Tensor<U, E>& bias = {},
-                              const ConvTransposeOptions<3>& options = {}) {
+                              const ConvTransposeOptions<3>& options = {}, const Here& = Here::call("conv_transpose3d")) {
     detail::require_same<T, D, U, E>();
     return detail::conv_transpose<3, T, D>("conv_transpose3d", x, weight, bias, options);
 }

@@ -40,6 +40,7 @@ Tensor<T, D> contiguous_or_none(const Tensor<T, D>& x) { return x.defined() ? de
 
 template <class T, class D>
 Tensor<T, D> Tensor<T, D>::clone() const {
+    const OpScope scope("clone", {impl_.get()});
     Tensor y = detail::plain_copy(*this);
     if constexpr (Floating<T>) {
         if (autograd::needs_grad(*this)) return autograd::record("clone", y, autograd::input(*this, [](const auto& g) { return g; }));
@@ -56,6 +57,7 @@ Tensor<U, D> Tensor<T, D>::to() const {
     if constexpr (std::same_as<T, U>) {
         return *this;
     } else {
+        const OpScope scope("to", {impl_.get()});
         Tensor<U, D> y = empty<U, D>(shape());
         detail::run_map(detail::Identity{}, y, *this);
         if constexpr (Floating<T> && Floating<U>) {
@@ -72,6 +74,7 @@ Tensor<T, E> Tensor<T, D>::to() const {
     if constexpr (std::same_as<D, E>) {
         return *this;
     } else {
+        const OpScope scope("to", {impl_.get()});
         require_device<D>();
         require_device<E>();
         Tensor<T, E> y = empty<T, E>(shape());

@@ -52,6 +52,7 @@ inline Shape channel_draws(const char* op, const Shape& shape, int least, int mo
 
 template <class T, class D>
 Tensor<T, D> drop(const char* op, const Tensor<T, D>& x, double p, bool training, const Shape& draws, Generator& generator) {
+    const OpScope scope(op, {x.impl().get()});
     static_assert(Floating<T>, "headtorch: dropout: needs a tensor of float or double: write x.to<float>() first");
     if (p == 0 || !training || x.numel() == 0) return x;
     if (p == 1) return scaled_by(op, x, zeros<T, D>({}));
@@ -85,6 +86,7 @@ Tensor<T, D> dropout2d(const Tensor<T, D>& x, double p = 0.5, bool training = tr
 /// variance 1 stay. Klambauer, Unterthiner, Mayr and Hochreiter, Self-Normalizing Neural Networks (2017).
 template <class T, class D>
 Tensor<T, D> alpha_dropout(const Tensor<T, D>& x, double p = 0.5, bool training = false, Generator& generator = default_generator()) {
+    const OpScope scope("alpha_dropout", {x.impl().get()});
     static_assert(Floating<T>, "headtorch: alpha_dropout: needs a tensor of float or double: write x.to<float>() first");
     detail::check_dropout("alpha_dropout", p);
     if (p == 0 || !training || x.numel() == 0) return x;

@@ -137,7 +137,8 @@ Tensor<T, D> contract(Tensor<T, D> a, IndexLabels la, Tensor<T, D> b, IndexLabel
 /// As torch.einsum: labels a to z and A to Z, "..." for further dimensions, repeated labels for diagonals; without "->" the result has the
 /// labels that occur once, in alphabetical order.
 template <class T, class D>
-Tensor<T, D> einsum(std::string_view equation, const std::vector<Tensor<T, D>>& operands) {
+Tensor<T, D> einsum(std::string_view equation, const std::vector<Tensor<T, D>>& operands, const Here& = Here::call("einsum")) {
+    const OpScope scope("einsum");
     const std::size_t arrow = equation.find("->");
     std::string_view terms = equation.substr(0, arrow);
     std::vector<detail::IndexLabels> labels;
@@ -196,7 +197,7 @@ Tensor<T, D> einsum(std::string_view equation, const std::vector<Tensor<T, D>>& 
     return detail::arranged(result, present, output);
 }
 template <class T, class D>
-Tensor<T, D> einsum(std::string_view equation, std::initializer_list<Tensor<T, D>> operands) {
+Tensor<T, D> einsum(std::string_view equation, std::initializer_list<Tensor<T, D>> operands, const Here& = Here::call("einsum")) {
     return einsum(equation, std::vector<Tensor<T, D>>(operands));
 }
 

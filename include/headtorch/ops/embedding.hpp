@@ -38,6 +38,7 @@ Tensor<T, D> take_rows(const Tensor<T, D>& table, const Lookup<D>& lookup);
 /// The gradient of the table.
 template <class T, class D>
 Tensor<T, D> add_to_rows(const Tensor<T, D>& g, const Lookup<D>& lookup) {
+    const OpScope scope("embedding", {g.impl().get()});
     auto table = empty<T, D>({lookup.rows, lookup.width});
     embedding_backward(D{}, static_cast<const T*>(detached_contiguous(g).data()), static_cast<const std::int64_t*>(lookup.index.data()),
                        lookup.index.numel(), lookup.rows, lookup.width, lookup.padding, lookup.by_frequency, table.data());
@@ -74,6 +75,7 @@ Tensor<T, D> take_rows(const Tensor<T, D>& table, const Lookup<D>& lookup) {
 template <class T, class D>
 Tensor<T, D> embedding(const Tensor<std::int64_t, D>& indices, const Tensor<T, D>& weight, std::optional<std::int64_t> padding_idx = {},
                        std::optional<double> max_norm = {}, double norm_type = 2, bool scale_grad_by_freq = false) {
+    const OpScope scope("embedding", {weight.impl().get()});
     static_assert(Floating<T>, "headtorch: embedding: needs a table of float or double: write weight.to<float>() first");
     if (weight.dim() != 2) throw ShapeError(message("embedding: the weight is a table [rows, width], got ", weight.shape()));
     const std::int64_t rows = weight.shape()[0];

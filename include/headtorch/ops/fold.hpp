@@ -36,6 +36,7 @@ Tensor<T, D> fold_recorded(const Tensor<T, D>& columns, const ConvGeometry& geom
 
 template <class T, class D>
 Tensor<T, D> unfold_recorded(const Tensor<T, D>& x, const ConvGeometry& geometry) {
+    const OpScope scope("unfold", {x.impl().get()});
     const std::int64_t rows = checked_product_sum("unfold", geometry.in_channels, geometry.taps(), 0);
     auto y = empty<T, D>({geometry.batch, rows, geometry.out_size()});
     conv_unfold(D{}, geometry, static_cast<const T*>(detached_contiguous(x).data()), y.data());
@@ -44,6 +45,7 @@ Tensor<T, D> unfold_recorded(const Tensor<T, D>& x, const ConvGeometry& geometry
 }
 template <class T, class D>
 Tensor<T, D> fold_recorded(const Tensor<T, D>& columns, const ConvGeometry& geometry) {
+    const OpScope scope("fold", {columns.impl().get()});
     auto y = empty<T, D>(conv_input_shape(geometry));
     conv_fold(D{}, geometry, static_cast<const T*>(detached_contiguous(columns).data()), y.data());
     if (!needs_grad(columns)) return y;

@@ -39,6 +39,7 @@ Tensor<T, D> index_add(const Tensor<T, D>& x, std::int64_t dim, const Tensor<std
 /// Entries index[0], index[1], … along `dim`.
 template <class T, class D>
 Tensor<T, D> index_select(const Tensor<T, D>& x, std::int64_t dim, const Tensor<std::int64_t, D>& index) {
+    const OpScope scope("index_select", {x.impl().get()});
     if (x.dim() == 0) throw ShapeError("index_select: a 0-dim tensor has nothing to select from");
     const int d = normalize_dim("index_select", dim, x.dim());
     if (index.dim() > 1) throw ShapeError(message("index_select: the index has one dimension, got ", index.shape()));
@@ -60,6 +61,7 @@ Tensor<T, D> index_select(const Tensor<T, D>& x, std::int64_t dim, const Tensor<
 /// x with row i of `source` added to row index[i] along `dim`.
 template <class T, class D>
 Tensor<T, D> index_add(const Tensor<T, D>& x, std::int64_t dim, const Tensor<std::int64_t, D>& index, const Tensor<T, D>& source) {
+    const OpScope scope("index_add", {x.impl().get(), source.impl().get()});
     const int d = normalize_dim("index_add", dim, x.dim());
     const auto at = detail::detached_contiguous(index);
     Shape expected = x.shape();
@@ -83,6 +85,7 @@ Tensor<T, D> scatter_add(const Tensor<T, D>& x, std::int64_t dim, const Tensor<s
 /// y[i, j, …] = x[index[i, j, …], j, …] (for dim 0): one element along `dim` for each entry of `index`.
 template <class T, class D>
 Tensor<T, D> gather(const Tensor<T, D>& x, std::int64_t dim, const Tensor<std::int64_t, D>& index) {
+    const OpScope scope("gather", {x.impl().get()});
     const int d = normalize_dim("gather", dim, x.dim());
     detail::check_gather_shapes("gather", x.shape(), index.shape(), d);
     const auto at = detail::detached_contiguous(index);
@@ -102,6 +105,7 @@ Tensor<T, D> gather(const Tensor<T, D>& x, std::int64_t dim, const Tensor<std::i
 /// x with source[i, j, …] added to place [index[i, j, …], j, …] (for dim 0).
 template <class T, class D>
 Tensor<T, D> scatter_add(const Tensor<T, D>& x, std::int64_t dim, const Tensor<std::int64_t, D>& index, const Tensor<T, D>& source) {
+    const OpScope scope("scatter_add", {x.impl().get(), source.impl().get()});
     const int d = normalize_dim("scatter_add", dim, x.dim());
     detail::check_gather_shapes("scatter_add", x.shape(), index.shape(), d);
     if (!(source.shape() == index.shape()))
@@ -123,6 +127,7 @@ Tensor<T, D> scatter_add(const Tensor<T, D>& x, std::int64_t dim, const Tensor<s
 /// gather() whose other dimensions broadcast: made for the results of argmax, argsort and the like (with keepdim).
 template <class T, class D>
 Tensor<T, D> take_along_dim(const Tensor<T, D>& x, const Tensor<std::int64_t, D>& index, std::int64_t dim) {
+    const OpScope scope("take_along_dim", {x.impl().get()});
     const int d = normalize_dim("take_along_dim", dim, x.dim());
     if (index.dim() != x.dim())
         throw ShapeError(message("take_along_dim: the index of shape ", index.shape(), " needs the rank of ", x.shape()));
@@ -140,6 +145,7 @@ Tensor<T, D> take_along_dim(const Tensor<T, D>& x, const Tensor<std::int64_t, D>
 /// Positions of the elements that are true, one row [i, j, …] for each.
 template <class D>
 Tensor<std::int64_t, D> nonzero(const Tensor<bool, D>& mask) {
+    const OpScope scope("nonzero");
     const auto m = detail::detached_contiguous(mask);
     auto flat = empty<std::int64_t, D>({m.numel()});
     const std::int64_t count = true_positions(D{}, m.data(), m.numel(), flat.data());
@@ -168,6 +174,7 @@ Tensor<std::int64_t, D> positions_of(const Tensor<bool, D>& mask) {
 /// The elements where `mask` is true, as one dimension; x and mask broadcast.
 template <class T, class D>
 Tensor<T, D> masked_select(const Tensor<T, D>& x, const Tensor<bool, D>& mask) {
+    const OpScope scope("masked_select", {x.impl().get()});
     const Shape shape = broadcast_shapes("masked_select", x.shape(), mask.shape());
     return index_select(x.expand(shape).reshape({shape.numel()}), 0, detail::positions_of(mask.expand(shape)));
 }
@@ -188,6 +195,7 @@ Tensor<T, D> masked_fill(const Tensor<T, D>& x, const Tensor<bool, D>& mask, S v
 
 template <class T, class D>
 const Tensor<T, D>& Tensor<T, D>::masked_fill_(const Tensor<bool, D>& mask, T value) const {
+    const OpScope scope("masked_fill_", {impl_.get()});
     return copy_(masked_fill(*this, mask, value));
 }
 

@@ -112,6 +112,7 @@ void append_index(std::vector<Tensor<std::int64_t, D>>& list, const I& index, co
 /// the first one, or in front when they are `apart`.
 template <class T, class D>
 Tensor<T, D> pick(const Tensor<T, D>& x, const std::vector<Tensor<std::int64_t, D>>& indices, const std::vector<int>& at, bool apart) {
+    const OpScope scope("index", {x.impl().get()});
     Shape picked;
     for (const auto& index : indices) picked = broadcast_shapes("index", picked, index.shape());
     Dims order;
@@ -147,6 +148,7 @@ Tensor<T, D> pick(const Tensor<T, D>& x, const std::vector<Tensor<std::int64_t, 
 /// x, of one dimension, with x[index[i]] replaced by source[i].
 template <class T, class D>
 Tensor<T, D> index_copy(const Tensor<T, D>& x, const Tensor<std::int64_t, D>& index, const Tensor<T, D>& source) {
+    const OpScope scope("index_copy", {x.impl().get(), source.impl().get()});
     if (x.dim() != 1 || !(index.shape() == source.shape()))
         throw ShapeError(message("index_copy: needs a vector and as many values as indices, got ", x.shape(), ", ", index.shape(), ", ",
                                  source.shape()));
@@ -171,6 +173,7 @@ public:
     Picked(const Tensor<T, D>& source, Select select) : Tensor<T, D>(select(source)), source_(source), select_(std::move(select)) {}
 
     void operator=(const Tensor<T, D>& value) && {
+        const OpScope scope("index_put_", {source_.impl().get(), value.impl().get()});
         const auto positions = select_(arange<std::int64_t, D>(source_.numel()).view(source_.shape()));
         const auto values = value.expand(positions.shape()).reshape({-1});
         source_.copy_(index_copy(source_.reshape({-1}), positions.reshape({-1}), values).reshape(source_.shape()));

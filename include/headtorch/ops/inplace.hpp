@@ -6,8 +6,6 @@
 /// view gives the base a node that joins what was there with what was written.
 /// What its gradients need is in ops/reduce.hpp, which includes it: include that, or headtorch/headtorch.hpp.
 
-#include <cstddef>
-#include <string_view>
 #include <utility>
 
 #include "headtorch/ops/pointwise.hpp"
@@ -75,29 +73,12 @@ void write_recorded(const char* op, const Tensor<T, D>& x, const Tensor<T, D>& v
 
 }  // namespace detail
 
-namespace detail {
-
-/// "add_" for "add".
-template <class Op>
-struct InPlaceName {
-    char text[64] = {};
-    constexpr InPlaceName() {
-        const std::string_view name = name_of<Op>();
-        static_assert(std::string_view(name_of<Op>()).size() + 2 <= sizeof text);
-        for (std::size_t i = 0; i < name.size(); ++i) text[i] = name[i];
-        text[name.size()] = '_';
-    }
-};
-template <class Op>
-inline constexpr InPlaceName<Op> in_place_name;
-
-}  // namespace detail
-
 /// x = formula(x, y...) in place; the others broadcast to the shape of x.
 template <class Op, class T, class D, class... U, class... E>
 const Tensor<T, D>& pointwise_(const Op& formula, const Tensor<T, D>& x, const Tensor<U, E>&... y) {
     (detail::require_same<T, D, U, E>(), ...);
-    const OpScope scope(detail::in_place_name<Op>.text, {x.impl().get(), y.impl().get()...});
+    static constexpr JoinedName op(detail::name_of<Op>(), "_");
+    const OpScope scope(op.text, {x.impl().get(), y.impl().get()...});
     const char* name = detail::name_of<Op>();
     detail::check_in_place(name, x);
     const Shape shape = detail::common_shape(name, x, y...);

@@ -19,6 +19,7 @@ namespace headtorch {
 /// The tensors one after the other along `dim`; the other sizes must agree. Empty 1-dim tensors are passed over, as in PyTorch.
 template <class T, class D>
 Tensor<T, D> cat(const std::vector<Tensor<T, D>>& tensors, std::int64_t dim = 0) {
+    const OpScope scope("cat");
     if (tensors.empty()) throw ValueError("cat: got an empty list of tensors");
     std::vector<Tensor<T, D>> parts;
     for (const auto& x : tensors)
@@ -68,6 +69,7 @@ Tensor<T, D> cat(std::initializer_list<Tensor<T, D>> tensors, std::int64_t dim =
 /// Tensors of one shape along a new dimension.
 template <class T, class D>
 Tensor<T, D> stack(const std::vector<Tensor<T, D>>& tensors, std::int64_t dim = 0) {
+    const OpScope scope("stack");
     if (tensors.empty()) throw ValueError("stack: got an empty list of tensors");
     const int d = normalize_dim("stack", dim, tensors[0].dim() + 1);
     std::vector<Tensor<T, D>> parts;

@@ -131,20 +131,24 @@ struct HuberLossOptions {
 
 /// (x - target)².
 template <class T, class D, class U, class E>
-Tensor<T, D> mse_loss(const Tensor<T, D>& x, const Tensor<U, E>& target, LossOptions options = {}) {
+Tensor<T, D> mse_loss(const Tensor<T, D>& x, const Tensor<U, E>& target, LossOptions options = {}, const Here& = Here::call("mse_loss")) {
+    const OpScope scope("mse_loss");
     headtorch::detail::check_target("mse_loss", x.shape(), target.shape());
     return headtorch::detail::reduce_loss(pointwise(formula::SquaredError{}, x, target), options.reduction);
 }
 
 /// |x - target|.
 template <class T, class D, class U, class E>
-Tensor<T, D> l1_loss(const Tensor<T, D>& x, const Tensor<U, E>& target, LossOptions options = {}) {
+Tensor<T, D> l1_loss(const Tensor<T, D>& x, const Tensor<U, E>& target, LossOptions options = {}, const Here& = Here::call("l1_loss")) {
+    const OpScope scope("l1_loss");
     headtorch::detail::check_target("l1_loss", x.shape(), target.shape());
     return headtorch::detail::reduce_loss(pointwise(formula::AbsoluteError{}, x, target), options.reduction);
 }
 
 template <class T, class D, class U, class E>
-Tensor<T, D> smooth_l1_loss(const Tensor<T, D>& x, const Tensor<U, E>& target, SmoothL1LossOptions options = {}) {
+Tensor<T, D> smooth_l1_loss(const Tensor<T, D>& x, const Tensor<U, E>& target, SmoothL1LossOptions options = {},
+                            const Here& = Here::call("smooth_l1_loss")) {
+    const OpScope scope("smooth_l1_loss");
     headtorch::detail::check_target("smooth_l1_loss", x.shape(), target.shape());
     if (!(options.beta >= 0)) throw ValueError(message("smooth_l1_loss: beta must not be negative, but is ", options.beta));
     if (options.beta == 0) return l1_loss(x, target, {options.reduction});
@@ -152,7 +156,9 @@ Tensor<T, D> smooth_l1_loss(const Tensor<T, D>& x, const Tensor<U, E>& target, S
 }
 
 template <class T, class D, class U, class E>
-Tensor<T, D> huber_loss(const Tensor<T, D>& x, const Tensor<U, E>& target, HuberLossOptions options = {}) {
+Tensor<T, D> huber_loss(const Tensor<T, D>& x, const Tensor<U, E>& target, HuberLossOptions options = {},
+                        const Here& = Here::call("huber_loss")) {
+    const OpScope scope("huber_loss");
     headtorch::detail::check_target("huber_loss", x.shape(), target.shape());
     if (!(options.delta > 0)) throw ValueError(message("huber_loss: delta must be positive, but is ", options.delta));
     return headtorch::detail::reduce_loss(pointwise(formula::Huber{options.delta, 1}, x, target), options.reduction);
@@ -161,7 +167,9 @@ Tensor<T, D> huber_loss(const Tensor<T, D>& x, const Tensor<U, E>& target, Huber
 /// x are probabilities: outside [0, 1] (or NaN) they throw ValueError.
 template <class T, class D, class U, class E>
 Tensor<T, D> binary_cross_entropy(const Tensor<T, D>& x, const Tensor<U, E>& target,
-                                  std::type_identity_t<WeightedLossOptions<T, D>> options = {}) {
+                                  std::type_identity_t<WeightedLossOptions<T, D>> options = {},
+                                  const Here& = Here::call("binary_cross_entropy")) {
+    const OpScope scope("binary_cross_entropy");
     headtorch::detail::check_target("binary_cross_entropy", x.shape(), target.shape());
     if (!headtorch::detail::map_new<bool>("binary_cross_entropy", [](const auto& p) { return (p >= 0) & (p <= 1); }, x).all().item())
         throw ValueError(
@@ -173,7 +181,9 @@ Tensor<T, D> binary_cross_entropy(const Tensor<T, D>& x, const Tensor<U, E>& tar
 /// x are scores; the same as binary_cross_entropy(sigmoid(x), target), but accurate everywhere.
 template <class T, class D, class U, class E>
 Tensor<T, D> binary_cross_entropy_with_logits(const Tensor<T, D>& x, const Tensor<U, E>& target,
-                                              std::type_identity_t<LogitsLossOptions<T, D>> options = {}) {
+                                              std::type_identity_t<LogitsLossOptions<T, D>> options = {},
+                                              const Here& = Here::call("binary_cross_entropy_with_logits")) {
+    const OpScope scope("binary_cross_entropy_with_logits");
     headtorch::detail::check_target("binary_cross_entropy_with_logits", x.shape(), target.shape());
     auto loss = options.pos_weight.defined() ? pointwise(formula::WeightedBinaryCrossEntropyWithLogits{}, x, target, options.pos_weight)
                                              : pointwise(formula::BinaryCrossEntropyWithLogits{}, x, target);

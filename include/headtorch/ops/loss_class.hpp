@@ -58,6 +58,7 @@ Tensor<T, D> pick_matrix(const LabelTensors<T, D>& labels, double scale) {
 /// nll_loss of log-probabilities [rows, classes]; with Reduction::none a loss for each row.
 template <class T, class D>
 Tensor<T, D> nll_rows(const Tensor<T, D>& log_p, const LabelTensors<T, D>& labels, Reduction reduction) {
+    const OpScope scope("nll_loss", {log_p.impl().get()});
     const auto values = detached_contiguous(log_p);
     const double scale = loss_scale(labels, reduction);
     const bool reduced = reduction != Reduction::none;
@@ -76,6 +77,7 @@ Tensor<T, D> nll_rows(const Tensor<T, D>& log_p, const LabelTensors<T, D>& label
 /// cross_entropy of scores [rows, classes] with labels, reduced to one number: log-softmax, pick and mean in one op.
 template <class T, class D>
 Tensor<T, D> cross_entropy_rows(const Tensor<T, D>& x, const LabelTensors<T, D>& labels, Reduction reduction) {
+    const OpScope scope("cross_entropy", {x.impl().get()});
     Tensor<T, D> log_p;
     {
         NoGrad guard;
@@ -135,7 +137,8 @@ struct CrossEntropyOptions {
 /// Negative log-likelihood: `x` holds log-probabilities [N, C, ...], `target` class labels [N, ...].
 template <Floating T, class D, class E>
 Tensor<T, D> nll_loss(const Tensor<T, D>& x, const Tensor<std::int64_t, E>& target,
-                      std::type_identity_t<NLLLossOptions<T, D>> options = {}) {
+                      std::type_identity_t<NLLLossOptions<T, D>> options = {}, const Here& = Here::call("nll_loss")) {
+    const OpScope scope("nll_loss");
     headtorch::detail::require_same<T, D, T, E>();
     headtorch::detail::check_label_shape("nll_loss", x.shape(), target.shape());
     const auto rows = headtorch::detail::class_rows(x);
@@ -147,7 +150,8 @@ Tensor<T, D> nll_loss(const Tensor<T, D>& x, const Tensor<std::int64_t, E>& targ
 /// Scores `x` [N, C, ...] against class labels [N, ...].
 template <Floating T, class D, class E>
 Tensor<T, D> cross_entropy(const Tensor<T, D>& x, const Tensor<std::int64_t, E>& target,
-                           std::type_identity_t<CrossEntropyOptions<T, D>> options = {}) {
+                           std::type_identity_t<CrossEntropyOptions<T, D>> options = {}, const Here& = Here::call("cross_entropy")) {
+    const OpScope scope("cross_entropy");
     headtorch::detail::require_same<T, D, T, E>();
     headtorch::detail::check_label_shape("cross_entropy", x.shape(), target.shape());
     const double eps = options.label_smoothing;
@@ -171,7 +175,8 @@ Tensor<T, D> cross_entropy(const Tensor<T, D>& x, const Tensor<std::int64_t, E>&
 /// Scores `x` [N, C, ...] against probabilities of the same shape.
 template <Floating T, class D, class E>
 Tensor<T, D> cross_entropy(const Tensor<T, D>& x, const Tensor<T, E>& target,
-                           std::type_identity_t<CrossEntropyOptions<T, D>> options = {}) {
+                           std::type_identity_t<CrossEntropyOptions<T, D>> options = {}, const Here& = Here::call("cross_entropy")) {
+    const OpScope scope("cross_entropy");
     headtorch::detail::require_same<T, D, T, E>();
     headtorch::detail::check_target("cross_entropy", x.shape(), target.shape());
     if (x.dim() == 0) throw ShapeError("cross_entropy: the scores need a dimension of classes");

@@ -68,7 +68,8 @@ struct TripletMarginLossOptions {
 
 /// Kullback-Leibler divergence of probabilities `target` from log-probabilities `x`.
 template <class T, class D, class U, class E>
-Tensor<T, D> kl_div(const Tensor<T, D>& x, const Tensor<U, E>& target, KLDivLossOptions options = {}) {
+Tensor<T, D> kl_div(const Tensor<T, D>& x, const Tensor<U, E>& target, KLDivLossOptions options = {}, const Here& = Here::call("kl_div")) {
+    const OpScope scope("kl_div");
     headtorch::detail::check_target("kl_div", x.shape(), target.shape());
     auto loss = options.log_target ? pointwise(formula::LogKlDivergence{}, x, target) : pointwise(formula::KlDivergence{}, x, target);
     return headtorch::detail::reduce_loss(loss, options.reduction);
@@ -76,7 +77,9 @@ Tensor<T, D> kl_div(const Tensor<T, D>& x, const Tensor<U, E>& target, KLDivLoss
 
 /// Counts `target` under a Poisson distribution of mean e^x, or of mean x.
 template <class T, class D, class U, class E>
-Tensor<T, D> poisson_nll_loss(const Tensor<T, D>& x, const Tensor<U, E>& target, PoissonNLLLossOptions options = {}) {
+Tensor<T, D> poisson_nll_loss(const Tensor<T, D>& x, const Tensor<U, E>& target, PoissonNLLLossOptions options = {},
+                              const Here& = Here::call("poisson_nll_loss")) {
+    const OpScope scope("poisson_nll_loss");
     headtorch::detail::check_target("poisson_nll_loss", x.shape(), target.shape());
     auto loss = options.log_input ? exp(x) - target * x : x - target * log(x + options.eps);
     if (options.full) {
@@ -89,7 +92,8 @@ Tensor<T, D> poisson_nll_loss(const Tensor<T, D>& x, const Tensor<U, E>& target,
 /// `target` under normal distributions of mean x and variance `var` (of the shape of x, or with a last dimension of 1, or without it).
 template <class T, class D, class U, class E, class V, class F>
 Tensor<T, D> gaussian_nll_loss(const Tensor<T, D>& x, const Tensor<U, E>& target, const Tensor<V, F>& var,
-                               GaussianNLLLossOptions options = {}) {
+                               GaussianNLLLossOptions options = {}, const Here& = Here::call("gaussian_nll_loss")) {
+    const OpScope scope("gaussian_nll_loss");
     headtorch::detail::check_target("gaussian_nll_loss", x.shape(), target.shape());
     if (!(options.eps > 0)) throw ValueError(message("gaussian_nll_loss: eps must be positive, but is ", options.eps));
     if ((var < 0).any().item()) throw ValueError("gaussian_nll_loss: var has negative entries");
@@ -114,7 +118,9 @@ Tensor<T, D> gaussian_nll_loss(const Tensor<T, D>& x, const Tensor<U, E>& target
 
 /// Labels 1: x; labels -1: max(0, margin - x).
 template <class T, class D, class U, class E>
-Tensor<T, D> hinge_embedding_loss(const Tensor<T, D>& x, const Tensor<U, E>& target, MarginLossOptions options = {.margin = 1}) {
+Tensor<T, D> hinge_embedding_loss(const Tensor<T, D>& x, const Tensor<U, E>& target, MarginLossOptions options = {.margin = 1},
+                                  const Here& = Here::call("hinge_embedding_loss")) {
+    const OpScope scope("hinge_embedding_loss");
     headtorch::detail::check_target("hinge_embedding_loss", x.shape(), target.shape());
     return headtorch::detail::reduce_loss(where(target != 1, clamp_min(options.margin - x, 0), 0) + where(target != -1, x, 0),
                                           options.reduction);
@@ -122,7 +128,9 @@ Tensor<T, D> hinge_embedding_loss(const Tensor<T, D>& x, const Tensor<U, E>& tar
 
 /// log(1 + e^(-target x)), labels 1 and -1.
 template <class T, class D, class U, class E>
-Tensor<T, D> soft_margin_loss(const Tensor<T, D>& x, const Tensor<U, E>& target, LossOptions options = {}) {
+Tensor<T, D> soft_margin_loss(const Tensor<T, D>& x, const Tensor<U, E>& target, LossOptions options = {},
+                              const Here& = Here::call("soft_margin_loss")) {
+    const OpScope scope("soft_margin_loss");
     headtorch::detail::check_target("soft_margin_loss", x.shape(), target.shape());
     return headtorch::detail::reduce_loss(-logsigmoid(target * x), options.reduction);
 }
@@ -130,7 +138,9 @@ Tensor<T, D> soft_margin_loss(const Tensor<T, D>& x, const Tensor<U, E>& target,
 /// Cross entropy of each label by itself, labels 0 and 1, mean over the classes [N, C].
 template <class T, class D, class U, class E>
 Tensor<T, D> multilabel_soft_margin_loss(const Tensor<T, D>& x, const Tensor<U, E>& target,
-                                         std::type_identity_t<WeightedLossOptions<T, D>> options = {}) {
+                                         std::type_identity_t<WeightedLossOptions<T, D>> options = {},
+                                         const Here& = Here::call("multilabel_soft_margin_loss")) {
+    const OpScope scope("multilabel_soft_margin_loss");
     headtorch::detail::check_target("multilabel_soft_margin_loss", x.shape(), target.shape());
     auto loss = pointwise(formula::BinaryCrossEntropyWithLogits{}, x, target);
     if (options.weight.defined()) loss = loss * options.weight;
@@ -140,7 +150,8 @@ Tensor<T, D> multilabel_soft_margin_loss(const Tensor<T, D>& x, const Tensor<U, 
 /// Labels 1: 1 - cos(a, b); labels -1: max(0, cos(a, b) - margin). a and b are [N, d] or [d].
 template <class T, class D, class U, class E, class V, class F>
 Tensor<T, D> cosine_embedding_loss(const Tensor<T, D>& a, const Tensor<U, E>& b, const Tensor<V, F>& target,
-                                   MarginLossOptions options = {.margin = 0}) {
+                                   MarginLossOptions options = {.margin = 0}, const Here& = Here::call("cosine_embedding_loss")) {
+    const OpScope scope("cosine_embedding_loss");
     headtorch::detail::check_target("cosine_embedding_loss", a.shape(), b.shape());
     if (a.dim() < 1 || target.dim() != a.dim() - 1)
         throw ShapeError(
@@ -154,21 +165,25 @@ Tensor<T, D> cosine_embedding_loss(const Tensor<T, D>& a, const Tensor<U, E>& b,
 /// max(0, -target (a - b) + margin): label 1 ranks a above b, -1 below.
 template <class T, class D, class U, class E, class V, class F>
 Tensor<T, D> margin_ranking_loss(const Tensor<T, D>& a, const Tensor<U, E>& b, const Tensor<V, F>& target,
-                                 MarginLossOptions options = {.margin = 0}) {
+                                 MarginLossOptions options = {.margin = 0}, const Here& = Here::call("margin_ranking_loss")) {
+    const OpScope scope("margin_ranking_loss");
     headtorch::detail::check_target("margin_ranking_loss", a.shape(), b.shape());
     return headtorch::detail::reduce_loss(clamp_min(-target * (a - b) + options.margin, 0), options.reduction);
 }
 
 /// Distance of the rows of a and b in the p-norm; `eps` keeps it from 0.
 template <class T, class D, class U, class E>
-Tensor<T, D> pairwise_distance(const Tensor<T, D>& a, const Tensor<U, E>& b, double p = 2, double eps = 1e-6, bool keepdim = false) {
+Tensor<T, D> pairwise_distance(const Tensor<T, D>& a, const Tensor<U, E>& b, double p = 2, double eps = 1e-6, bool keepdim = false,
+                               const Here& = Here::call("pairwise_distance")) {
+    const OpScope scope("pairwise_distance");
     return norm(a - b + eps, p, -1, keepdim);
 }
 
 /// max(0, d(anchor, positive) - d(anchor, negative) + margin).
 template <class T, class D>
 Tensor<T, D> triplet_margin_loss(const Tensor<T, D>& anchor, const Tensor<T, D>& positive, const Tensor<T, D>& negative,
-                                 TripletMarginLossOptions options = {}) {
+                                 TripletMarginLossOptions options = {}, const Here& = Here::call("triplet_margin_loss")) {
+    const OpScope scope("triplet_margin_loss");
     headtorch::detail::check_target("triplet_margin_loss", anchor.shape(), positive.shape());
     headtorch::detail::check_target("triplet_margin_loss", anchor.shape(), negative.shape());
     const auto near = pairwise_distance(anchor, positive, options.p, options.eps);

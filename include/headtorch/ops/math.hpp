@@ -162,43 +162,43 @@ struct Trunc {
 }  // namespace formula
 
 template <Floating T, class D>
-Tensor<T, D> exp(const Tensor<T, D>& x) { return pointwise(formula::Exp{}, x); }
+Tensor<T, D> exp(const Tensor<T, D>& x, const Here& = Here::call("exp")) { return pointwise(formula::Exp{}, x); }
 template <Floating T, class D>
-Tensor<T, D> expm1(const Tensor<T, D>& x) { return pointwise(formula::Expm1{}, x); }
+Tensor<T, D> expm1(const Tensor<T, D>& x, const Here& = Here::call("expm1")) { return pointwise(formula::Expm1{}, x); }
 template <Floating T, class D>
-Tensor<T, D> log(const Tensor<T, D>& x) { return pointwise(formula::Log{}, x); }
+Tensor<T, D> log(const Tensor<T, D>& x, const Here& = Here::call("log")) { return pointwise(formula::Log{}, x); }
 template <Floating T, class D>
-Tensor<T, D> log1p(const Tensor<T, D>& x) { return pointwise(formula::Log1p{}, x); }
+Tensor<T, D> log1p(const Tensor<T, D>& x, const Here& = Here::call("log1p")) { return pointwise(formula::Log1p{}, x); }
 template <Floating T, class D>
-Tensor<T, D> log2(const Tensor<T, D>& x) { return pointwise(formula::Log2{}, x); }
+Tensor<T, D> log2(const Tensor<T, D>& x, const Here& = Here::call("log2")) { return pointwise(formula::Log2{}, x); }
 template <Floating T, class D>
-Tensor<T, D> sqrt(const Tensor<T, D>& x) { return pointwise(formula::Sqrt{}, x); }
+Tensor<T, D> sqrt(const Tensor<T, D>& x, const Here& = Here::call("sqrt")) { return pointwise(formula::Sqrt{}, x); }
 template <Floating T, class D>
-Tensor<T, D> rsqrt(const Tensor<T, D>& x) { return pointwise(formula::Rsqrt{}, x); }
+Tensor<T, D> rsqrt(const Tensor<T, D>& x, const Here& = Here::call("rsqrt")) { return pointwise(formula::Rsqrt{}, x); }
 template <Floating T, class D>
-Tensor<T, D> reciprocal(const Tensor<T, D>& x) { return pointwise(formula::Reciprocal{}, x); }
+Tensor<T, D> reciprocal(const Tensor<T, D>& x, const Here& = Here::call("reciprocal")) { return pointwise(formula::Reciprocal{}, x); }
 template <Scalar T, class D>
-Tensor<T, D> square(const Tensor<T, D>& x) { return pointwise(formula::Square{}, x); }
+Tensor<T, D> square(const Tensor<T, D>& x, const Here& = Here::call("square")) { return pointwise(formula::Square{}, x); }
 template <Scalar T, class D>
-Tensor<T, D> abs(const Tensor<T, D>& x) { return pointwise(formula::Abs{}, x); }
+Tensor<T, D> abs(const Tensor<T, D>& x, const Here& = Here::call("abs")) { return pointwise(formula::Abs{}, x); }
 template <Floating T, class D>
-Tensor<T, D> sin(const Tensor<T, D>& x) { return pointwise(formula::Sin{}, x); }
+Tensor<T, D> sin(const Tensor<T, D>& x, const Here& = Here::call("sin")) { return pointwise(formula::Sin{}, x); }
 template <Floating T, class D>
-Tensor<T, D> cos(const Tensor<T, D>& x) { return pointwise(formula::Cos{}, x); }
+Tensor<T, D> cos(const Tensor<T, D>& x, const Here& = Here::call("cos")) { return pointwise(formula::Cos{}, x); }
 template <Floating T, class D>
-Tensor<T, D> tan(const Tensor<T, D>& x) { return pointwise(formula::Tan{}, x); }
+Tensor<T, D> tan(const Tensor<T, D>& x, const Here& = Here::call("tan")) { return pointwise(formula::Tan{}, x); }
 template <Floating T, class D>
-Tensor<T, D> atan(const Tensor<T, D>& x) { return pointwise(formula::Atan{}, x); }
+Tensor<T, D> atan(const Tensor<T, D>& x, const Here& = Here::call("atan")) { return pointwise(formula::Atan{}, x); }
 template <Floating T, class D>
-Tensor<T, D> sinh(const Tensor<T, D>& x) { return pointwise(formula::Sinh{}, x); }
+Tensor<T, D> sinh(const Tensor<T, D>& x, const Here& = Here::call("sinh")) { return pointwise(formula::Sinh{}, x); }
 template <Floating T, class D>
-Tensor<T, D> cosh(const Tensor<T, D>& x) { return pointwise(formula::Cosh{}, x); }
+Tensor<T, D> cosh(const Tensor<T, D>& x, const Here& = Here::call("cosh")) { return pointwise(formula::Cosh{}, x); }
 template <Floating T, class D>
-Tensor<T, D> tanh(const Tensor<T, D>& x) { return pointwise(formula::Tanh{}, x); }
+Tensor<T, D> tanh(const Tensor<T, D>& x, const Here& = Here::call("tanh")) { return pointwise(formula::Tanh{}, x); }
 template <Floating T, class D>
-Tensor<T, D> sigmoid(const Tensor<T, D>& x) { return pointwise(formula::Sigmoid{}, x); }
+Tensor<T, D> sigmoid(const Tensor<T, D>& x, const Here& = Here::call("sigmoid")) { return pointwise(formula::Sigmoid{}, x); }
 template <Floating T, class D>
-Tensor<T, D> erf(const Tensor<T, D>& x) { return pointwise(formula::Erf{}, x); }
+Tensor<T, D> erf(const Tensor<T, D>& x, const Here& = Here::call("erf")) { return pointwise(formula::Erf{}, x); }
 /// -1, 0 or 1.
 template <Scalar T, class D>
 Tensor<T, D> sign(const Tensor<T, D>& x) { return pointwise(formula::Sign{}, x); }
@@ -223,22 +223,22 @@ Tensor<bool, D> isfinite(const Tensor<T, D>& x) {
 }
 
 template <class T, class D>
-Tensor<T, D> Tensor<T, D>::abs() const { return headtorch::abs(*this); }
+Tensor<T, D> Tensor<T, D>::abs(const Here&) const { return headtorch::abs(*this); }
 template <class T, class D>
-Tensor<T, D> Tensor<T, D>::exp() const { return headtorch::exp(*this); }
+Tensor<T, D> Tensor<T, D>::exp(const Here&) const { return headtorch::exp(*this); }
 template <class T, class D>
-Tensor<T, D> Tensor<T, D>::log() const { return headtorch::log(*this); }
+Tensor<T, D> Tensor<T, D>::log(const Here&) const { return headtorch::log(*this); }
 template <class T, class D>
-Tensor<T, D> Tensor<T, D>::sqrt() const { return headtorch::sqrt(*this); }
+Tensor<T, D> Tensor<T, D>::sqrt(const Here&) const { return headtorch::sqrt(*this); }
 template <class T, class D>
-Tensor<T, D> Tensor<T, D>::square() const { return headtorch::square(*this); }
+Tensor<T, D> Tensor<T, D>::square(const Here&) const { return headtorch::square(*this); }
 template <class T, class D>
-Tensor<T, D> Tensor<T, D>::sin() const { return headtorch::sin(*this); }
+Tensor<T, D> Tensor<T, D>::sin(const Here&) const { return headtorch::sin(*this); }
 template <class T, class D>
-Tensor<T, D> Tensor<T, D>::cos() const { return headtorch::cos(*this); }
+Tensor<T, D> Tensor<T, D>::cos(const Here&) const { return headtorch::cos(*this); }
 template <class T, class D>
-Tensor<T, D> Tensor<T, D>::tanh() const { return headtorch::tanh(*this); }
+Tensor<T, D> Tensor<T, D>::tanh(const Here&) const { return headtorch::tanh(*this); }
 template <class T, class D>
-Tensor<T, D> Tensor<T, D>::sigmoid() const { return headtorch::sigmoid(*this); }
+Tensor<T, D> Tensor<T, D>::sigmoid(const Here&) const { return headtorch::sigmoid(*this); }
 
 }  // namespace headtorch

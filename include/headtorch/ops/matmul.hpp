@@ -70,7 +70,8 @@ void check_product(const char* op, const Tensor<T, D>& a, const Tensor<U, E>& b,
 
 /// Matrix product [m, k] x [k, n].
 template <class T, class D, class U, class E>
-Tensor<T, D> mm(const Tensor<T, D>& a, const Tensor<U, E>& b) {
+Tensor<T, D> mm(const Tensor<T, D>& a, const Tensor<U, E>& b, const Here& = Here::call("mm")) {
+    const OpScope scope("mm", {a.impl().get(), b.impl().get()});
     detail::check_product("mm", a, b, 2);
     auto y = empty<T, D>({a.shape()[0], b.shape()[1]});
     detail::product_into(D{}, a, b, y, cpu::Accumulate::no);
@@ -87,6 +88,7 @@ Tensor<T, D> mm(const Tensor<T, D>& a, const Tensor<U, E>& b) {
 template <class T, class D>
 Tensor<T, D> detail::mm_as(const Tensor<T, D>& a, As as_a, const Tensor<T, D>& b, As as_b) {
     if (needs_grad(a, b)) return mm(as_a == As::is ? a : a.t(), as_b == As::is ? b : b.t());
+    const OpScope scope("mm", {a.impl().get(), b.impl().get()});
     auto y = empty<T, D>({a.shape()[as_a == As::is ? 0 : 1], b.shape()[as_b == As::is ? 1 : 0]});
     product_into(D{}, a, as_a, b, as_b, y, cpu::Accumulate::no);
     return y;
@@ -94,7 +96,8 @@ Tensor<T, D> detail::mm_as(const Tensor<T, D>& a, As as_a, const Tensor<T, D>& b
 
 /// Products of a batch of matrices, [n, i, k] x [n, k, j].
 template <class T, class D, class U, class E>
-Tensor<T, D> bmm(const Tensor<T, D>& a, const Tensor<U, E>& b) {
+Tensor<T, D> bmm(const Tensor<T, D>& a, const Tensor<U, E>& b, const Here& = Here::call("bmm")) {
+    const OpScope scope("bmm", {a.impl().get(), b.impl().get()});
     detail::check_product("bmm", a, b, 3);
     auto y = empty<T, D>({a.shape()[0], a.shape()[1], b.shape()[2]});
     detail::product_into(D{}, a, b, y, cpu::Accumulate::no);
@@ -108,7 +111,8 @@ Tensor<T, D> bmm(const Tensor<T, D>& a, const Tensor<U, E>& b) {
 
 /// The product of vectors, matrices, or batches of matrices whose leading dimensions broadcast, as in PyTorch.
 template <class T, class D, class U, class E>
-Tensor<T, D> matmul(const Tensor<T, D>& a, const Tensor<U, E>& b) {
+Tensor<T, D> matmul(const Tensor<T, D>& a, const Tensor<U, E>& b, const Here& = Here::call("matmul")) {
+    const OpScope scope("matmul", {a.impl().get(), b.impl().get()});
     detail::require_same<T, D, U, E>();
     if (a.dim() == 2 && b.dim() == 2) {
         if (a.shape()[1] != b.shape()[0]) throw ShapeError(message("matmul: inner dimensions differ: ", a.shape(), " x ", b.shape()));
@@ -145,27 +149,32 @@ Tensor<T, D> matmul(const Tensor<T, D>& a, const Tensor<U, E>& b) {
 
 /// Inner product of two vectors.
 template <class T, class D, class U, class E>
-Tensor<T, D> dot(const Tensor<T, D>& a, const Tensor<U, E>& b) {
+Tensor<T, D> dot(const Tensor<T, D>& a, const Tensor<U, E>& b, const Here& = Here::call("dot")) {
+    const OpScope scope("dot");
     if (a.dim() != 1 || b.dim() != 1) throw ShapeError(message("dot: needs two vectors, got ", a.shape(), " and ", b.shape()));
     if (a.numel() != b.numel()) throw ShapeError(message("dot: lengths differ: ", a.shape(), " and ", b.shape()));
     return matmul(a, b);
 }
 /// Matrix [m, k] times vector [k].
 template <class T, class D, class U, class E>
-Tensor<T, D> mv(const Tensor<T, D>& a, const Tensor<U, E>& b) {
+Tensor<T, D> mv(const Tensor<T, D>& a, const Tensor<U, E>& b, const Here& = Here::call("mv")) {
+    const OpScope scope("mv");
     if (a.dim() != 2 || b.dim() != 1) throw ShapeError(message("mv: needs a matrix and a vector, got ", a.shape(), " and ", b.shape()));
     return matmul(a, b);
 }
 /// All products of elements of two vectors: [m] and [n] give [m, n].
 template <class T, class D, class U, class E>
-Tensor<T, D> outer(const Tensor<T, D>& a, const Tensor<U, E>& b) {
+Tensor<T, D> outer(const Tensor<T, D>& a, const Tensor<U, E>& b, const Here& = Here::call("outer")) {
+    const OpScope scope("outer");
     if (a.dim() != 1 || b.dim() != 1) throw ShapeError(message("outer: needs two vectors, got ", a.shape(), " and ", b.shape()));
     return a.unsqueeze(1) * b.unsqueeze(0);
 }
 
 /// beta * c + alpha * a b; `c` broadcasts to the product.
 template <class T, class D, class U, class E, class V, class F>
-Tensor<T, D> addmm(const Tensor<T, D>& c, const Tensor<U, E>& a, const Tensor<V, F>& b, double beta = 1, double alpha = 1) {
+Tensor<T, D> addmm(const Tensor<T, D>& c, const Tensor<U, E>& a, const Tensor<V, F>& b, double beta = 1, double alpha = 1,
+                   const Here& = Here::call("addmm")) {
+    const OpScope scope("addmm");
     detail::check_product("addmm", a, b, 2);
     const auto product = alpha == 1 ? mm(a, b) : mm(a, b) * static_cast<T>(alpha);
     const Shape shape = broadcast_shapes("addmm", c.shape(), product.shape());
@@ -177,7 +186,8 @@ Tensor<T, D> addmm(const Tensor<T, D>& c, const Tensor<U, E>& a, const Tensor<V,
 
 /// x W^T + b for x [..., in], W [out, in] and b [out] (or undefined), in one pass.
 template <class T, class D, class U, class E>
-Tensor<T, D> linear(const Tensor<T, D>& x, const Tensor<U, E>& weight, const Tensor<U, E>& bias = {}) {
+Tensor<T, D> linear(const Tensor<T, D>& x, const Tensor<U, E>& weight, const Tensor<U, E>& bias = {}, const Here& = Here::call("linear")) {
+    const OpScope scope("linear", {x.impl().get(), weight.impl().get(), bias.impl().get()});
     detail::require_same<T, D, U, E>();
     if (weight.dim() != 2) throw ShapeError(message("linear: the weight is a matrix [out, in], got ", weight.shape()));
     if (x.dim() == 0 || x.shape().back() != weight.shape()[1])
@@ -203,10 +213,10 @@ Tensor<T, D> linear(const Tensor<T, D>& x, const Tensor<U, E>& weight, const Ten
 }
 
 template <class T, class D>
-Tensor<T, D> Tensor<T, D>::matmul(const Tensor& other) const { return headtorch::matmul(*this, other); }
+Tensor<T, D> Tensor<T, D>::matmul(const Tensor& other, const Here&) const { return headtorch::matmul(*this, other); }
 template <class T, class D>
-Tensor<T, D> Tensor<T, D>::mm(const Tensor& other) const { return headtorch::mm(*this, other); }
+Tensor<T, D> Tensor<T, D>::mm(const Tensor& other, const Here&) const { return headtorch::mm(*this, other); }
 template <class T, class D>
-Tensor<T, D> Tensor<T, D>::dot(const Tensor& other) const { return headtorch::dot(*this, other); }
+Tensor<T, D> Tensor<T, D>::dot(const Tensor& other, const Here&) const { return headtorch::dot(*this, other); }
 
 }  // namespace headtorch

@@ -47,7 +47,8 @@ Tensor<T, D> norm_gradient(const Tensor<T, D>& g, const Tensor<T, D>& x, const T
 /// (sum of |x|^p)^(1/p); p = infinity: the largest |x|, -infinity: the smallest, 0: how many are not zero.
 /// The gradient is 0 where the norm is.
 template <class T, class D>
-Tensor<T, D> norm(const Tensor<T, D>& x, double p = 2, const Dims& dims = {}, bool keepdim = false) {
+Tensor<T, D> norm(const Tensor<T, D>& x, double p = 2, const Dims& dims = {}, bool keepdim = false, const Here& = Here::call("norm")) {
+    const OpScope scope("norm", {x.impl().get()});
     static_assert(Floating<T>, "headtorch: norm: needs a tensor of float or double: write x.to<float>() first");
     const DimMask mask = dim_mask("norm", dims, x.dim());
     if (std::isinf(p)) detail::check_not_empty("norm", x.shape(), mask);
@@ -65,6 +66,6 @@ Tensor<T, D> norm(const Tensor<T, D>& x, double p = 2, const Dims& dims = {}, bo
 }
 
 template <class T, class D>
-Tensor<T, D> Tensor<T, D>::norm() const { return headtorch::norm(*this); }
+Tensor<T, D> Tensor<T, D>::norm(const Here&) const { return headtorch::norm(*this); }
 
 }  // namespace headtorch

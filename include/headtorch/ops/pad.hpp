@@ -57,6 +57,7 @@ Tensor<T, D> pad_transposed(const Tensor<T, D>& g, const PadPlan& plan);
 
 template <class T, class D>
 Tensor<T, D> pad_by(const Tensor<T, D>& x, const PadPlan& plan, T value) {
+    const OpScope scope("pad", {x.impl().get()});
     auto y = empty<T, D>(plan.out);
     pad_forward(D{}, static_cast<const T*>(detached_contiguous(x).data()), plan, value, y.data());
     if constexpr (Floating<T>)
@@ -67,6 +68,7 @@ Tensor<T, D> pad_by(const Tensor<T, D>& x, const PadPlan& plan, T value) {
 /// The gradient of pad_by().
 template <class T, class D>
 Tensor<T, D> pad_transposed(const Tensor<T, D>& g, const PadPlan& plan) {
+    const OpScope scope("pad", {g.impl().get()});
     if (plan.mode == PadMode::constant) {
         PadPlan crop = plan;
         std::swap(crop.in, crop.out);

@@ -28,6 +28,7 @@ Tensor<T, D> average_pool(const Tensor<T, D>& x, const Pooling& pooling);
 /// The gradient of average_pool() for an input of shape `in`.
 template <class T, class D>
 Tensor<T, D> share_out(const Tensor<T, D>& g, const Pooling& pooling, const Shape& in) {
+    const OpScope scope("avg_pool", {g.impl().get()});
     auto dx = empty<T, D>(in);
     if (pooling.plan.out_size() == 0) dx.zero_();
     average_pool_backward(D{}, static_cast<const T*>(detached_contiguous(g).data()), pooling.plan, dx.data());
@@ -50,6 +51,7 @@ Tensor<T, D> average_pool(const Tensor<T, D>& x, const Pooling& pooling) {
 template <class T, class D>
 Tensor<T, D> avg_pool1d(const Tensor<T, D>& x, const Dims& kernel_size, const Dims& stride = {}, const Dims& padding = 0,
                         bool ceil_mode = false, bool count_include_pad = true) {
+    const OpScope scope("avg_pool1d", {x.impl().get()});
     detail::Pooling pooling = detail::plan_pool("avg_pool1d", x.shape(), 1, kernel_size, stride, padding, Dims(1), ceil_mode);
     pooling.plan.count_include_pad = count_include_pad;
     return detail::average_pool(x, pooling);
@@ -58,6 +60,7 @@ Tensor<T, D> avg_pool1d(const Tensor<T, D>& x, const Dims& kernel_size, const Di
 template <class T, class D>
 Tensor<T, D> avg_pool2d(const Tensor<T, D>& x, const Dims& kernel_size, const Dims& stride = {}, const Dims& padding = 0,
                         bool ceil_mode = false, bool count_include_pad = true, std::optional<std::int64_t> divisor_override = {}) {
+    const OpScope scope("avg_pool2d", {x.impl().get()});
     detail::Pooling pooling = detail::plan_pool("avg_pool2d", x.shape(), 2, kernel_size, stride, padding, Dims(1), ceil_mode);
     if (divisor_override == 0) throw ValueError("avg_pool2d: divisor_override must not be 0");
     pooling.plan.count_include_pad = count_include_pad;
@@ -68,16 +71,19 @@ Tensor<T, D> avg_pool2d(const Tensor<T, D>& x, const Dims& kernel_size, const Di
 /// Means of windows that share the input out into `output_size` parts; -1 keeps a dimension's size.
 template <class T, class D>
 Tensor<T, D> adaptive_avg_pool1d(const Tensor<T, D>& x, const Dims& output_size) {
+    const OpScope scope("adaptive_avg_pool1d", {x.impl().get()});
     return detail::average_pool(x, detail::plan_adaptive_pool("adaptive_avg_pool1d", x.shape(), 1, output_size));
 }
 template <class T, class D>
 Tensor<T, D> adaptive_avg_pool2d(const Tensor<T, D>& x, const Dims& output_size) {
+    const OpScope scope("adaptive_avg_pool2d", {x.impl().get()});
     return detail::average_pool(x, detail::plan_adaptive_pool("adaptive_avg_pool2d", x.shape(), 2, output_size));
 }
 
 /// y = (sum of x^p over the window)^(1/p). Where the sum is 0 the gradient is 0.
 template <class T, class D>
 Tensor<T, D> lp_pool2d(const Tensor<T, D>& x, double norm_type, const Dims& kernel_size, const Dims& stride = {}, bool ceil_mode = false) {
+    const OpScope scope("lp_pool2d", {x.impl().get()});
     constexpr double infinity = std::numeric_limits<double>::infinity();
     if (norm_type == 0 || norm_type != norm_type) throw ValueError(message("lp_pool2d: norm_type must not be ", norm_type));
     if (norm_type == infinity) return max_pool2d(abs(x), kernel_size, stride, 0, 1, ceil_mode);

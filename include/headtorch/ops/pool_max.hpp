@@ -27,6 +27,7 @@ Tensor<T, D> pick(const Tensor<T, D>& x, const Places<D>& at, const PoolPlan& pl
 /// The elements of g at their places in planes of shape `in`: the gradient of pick().
 template <class T, class D>
 Tensor<T, D> unpick(const Tensor<T, D>& g, const Places<D>& at, const PoolPlan& plan, const Shape& in) {
+    const OpScope scope("max_pool", {g.impl().get()});
     auto dx = empty<T, D>(in);
     max_pool_backward(D{}, static_cast<const T*>(detached_contiguous(g).data()), at.data(), plan, dx.data());
     if (needs_grad(g)) return record("max_pool", std::move(dx), input(g, [at = Kept(at), plan](const auto& gg) { return pick(gg, at, plan); }));
@@ -72,11 +73,13 @@ ValuesAndIndices<T, D> max_pool_with_places(const Tensor<T, D>& x, const Pooling
 template <class T, class D>
 Tensor<T, D> max_pool1d(const Tensor<T, D>& x, const Dims& kernel_size, const Dims& stride = {}, const Dims& padding = 0,
                         const Dims& dilation = 1, bool ceil_mode = false) {
+    const OpScope scope("max_pool1d", {x.impl().get()});
     return detail::max_pool(x, detail::plan_pool("max_pool1d", x.shape(), 1, kernel_size, stride, padding, dilation, ceil_mode));
 }
 template <class T, class D>
 Tensor<T, D> max_pool2d(const Tensor<T, D>& x, const Dims& kernel_size, const Dims& stride = {}, const Dims& padding = 0,
                         const Dims& dilation = 1, bool ceil_mode = false) {
+    const OpScope scope("max_pool2d", {x.impl().get()});
     return detail::max_pool(x, detail::plan_pool("max_pool2d", x.shape(), 2, kernel_size, stride, padding, dilation, ceil_mode));
 }
 
@@ -84,12 +87,14 @@ Tensor<T, D> max_pool2d(const Tensor<T, D>& x, const Dims& kernel_size, const Di
 template <class T, class D>
 ValuesAndIndices<T, D> max_pool1d_with_indices(const Tensor<T, D>& x, const Dims& kernel_size, const Dims& stride = {},
                                                const Dims& padding = 0, const Dims& dilation = 1, bool ceil_mode = false) {
+    const OpScope scope("max_pool1d_with_indices", {x.impl().get()});
     return detail::max_pool_with_places(
         x, detail::plan_pool("max_pool1d_with_indices", x.shape(), 1, kernel_size, stride, padding, dilation, ceil_mode));
 }
 template <class T, class D>
 ValuesAndIndices<T, D> max_pool2d_with_indices(const Tensor<T, D>& x, const Dims& kernel_size, const Dims& stride = {},
                                                const Dims& padding = 0, const Dims& dilation = 1, bool ceil_mode = false) {
+    const OpScope scope("max_pool2d_with_indices", {x.impl().get()});
     return detail::max_pool_with_places(
         x, detail::plan_pool("max_pool2d_with_indices", x.shape(), 2, kernel_size, stride, padding, dilation, ceil_mode));
 }
@@ -97,14 +102,17 @@ ValuesAndIndices<T, D> max_pool2d_with_indices(const Tensor<T, D>& x, const Dims
 /// Largest elements of windows that share the input out into `output_size` parts; -1 keeps a dimension's size.
 template <class T, class D>
 Tensor<T, D> adaptive_max_pool1d(const Tensor<T, D>& x, const Dims& output_size) {
+    const OpScope scope("adaptive_max_pool1d", {x.impl().get()});
     return detail::max_pool(x, detail::plan_adaptive_pool("adaptive_max_pool1d", x.shape(), 1, output_size));
 }
 template <class T, class D>
 Tensor<T, D> adaptive_max_pool2d(const Tensor<T, D>& x, const Dims& output_size) {
+    const OpScope scope("adaptive_max_pool2d", {x.impl().get()});
     return detail::max_pool(x, detail::plan_adaptive_pool("adaptive_max_pool2d", x.shape(), 2, output_size));
 }
 template <class T, class D>
 ValuesAndIndices<T, D> adaptive_max_pool2d_with_indices(const Tensor<T, D>& x, const Dims& output_size) {
+    const OpScope scope("adaptive_max_pool2d_with_indices", {x.impl().get()});
     return detail::max_pool_with_places(x, detail::plan_adaptive_pool("adaptive_max_pool2d_with_indices", x.shape(), 2, output_size));
 }
 
@@ -113,6 +121,7 @@ ValuesAndIndices<T, D> adaptive_max_pool2d_with_indices(const Tensor<T, D>& x, c
 template <class T, class D>
 Tensor<T, D> max_unpool2d(const Tensor<T, D>& x, const Tensor<std::int64_t, D>& indices, const Dims& kernel_size, const Dims& stride = {},
                           const Dims& padding = 0, const Dims& output_size = {}) {
+    const OpScope scope("max_unpool2d", {x.impl().get()});
     static_assert(Floating<T>, "headtorch: max_unpool2d: needs a tensor of float or double: write x.to<float>() first");
     if (!(indices.shape() == x.shape()))
         throw ShapeError(message("max_unpool2d: needs one index for each value, got ", indices.shape(), " for ", x.shape()));

@@ -80,7 +80,8 @@ struct LerpNumber {
 
 /// x to the power of a number. Integer tensors take integer exponents that are not negative.
 template <class T, class D, Number S>
-Tensor<T, D> pow(const Tensor<T, D>& x, S exponent) {
+Tensor<T, D> pow(const Tensor<T, D>& x, S exponent, const Here& = Here::call("pow")) {
+    const OpScope scope("pow");
     if constexpr (Floating<T>) {
         if (exponent == 2) return square(x);
         if (exponent == 0.5) return sqrt(x);
@@ -94,14 +95,20 @@ Tensor<T, D> pow(const Tensor<T, D>& x, S exponent) {
     }
 }
 template <Floating T, class D, Number S>
-Tensor<T, D> pow(S base, const Tensor<T, D>& exponent) { return pointwise(formula::NumberPow{static_cast<double>(base)}, exponent); }
+Tensor<T, D> pow(S base, const Tensor<T, D>& exponent, const Here& = Here::call("pow")) {
+    return pointwise(formula::NumberPow{static_cast<double>(base)}, exponent);
+}
 template <Floating T, class D, class U, class E>
-auto pow(const Tensor<T, D>& base, const Tensor<U, E>& exponent) { return pointwise(formula::Pow{}, base, exponent); }
+auto pow(const Tensor<T, D>& base, const Tensor<U, E>& exponent, const Here& = Here::call("pow")) {
+    return pointwise(formula::Pow{}, base, exponent);
+}
 
 template <Floating T, class D, class U, class E>
-auto atan2(const Tensor<T, D>& y, const Tensor<U, E>& x) { return pointwise(formula::Atan2{}, y, x); }
+auto atan2(const Tensor<T, D>& y, const Tensor<U, E>& x, const Here& = Here::call("atan2")) { return pointwise(formula::Atan2{}, y, x); }
 template <Floating T, class D, class U, class E>
-auto logaddexp(const Tensor<T, D>& a, const Tensor<U, E>& b) { return pointwise(formula::Logaddexp{}, a, b); }
+auto logaddexp(const Tensor<T, D>& a, const Tensor<U, E>& b, const Here& = Here::call("logaddexp")) {
+    return pointwise(formula::Logaddexp{}, a, b);
+}
 /// a + weight (b - a); the weight is a number or a tensor.
 template <Floating T, class D, class U, class E>
 auto lerp(const Tensor<T, D>& a, const Tensor<U, E>& b, Number auto weight) {
@@ -111,6 +118,6 @@ template <Floating T, class D, class U, class E, class V, class F>
 auto lerp(const Tensor<T, D>& a, const Tensor<U, E>& b, const Tensor<V, F>& weight) { return pointwise(formula::Lerp{}, a, b, weight); }
 
 template <class T, class D>
-Tensor<T, D> Tensor<T, D>::pow(double exponent) const { return headtorch::pow(*this, exponent); }
+Tensor<T, D> Tensor<T, D>::pow(double exponent, const Here&) const { return headtorch::pow(*this, exponent); }
 
 }  // namespace headtorch

@@ -32,6 +32,7 @@ Tensor<T, D> others_over(const Tensor<T, D>& x, DimMask mask) {
 
 template <class T, class D>
 Tensor<SumType<T>, D> prod_over(const Tensor<T, D>& x, DimMask mask, bool keepdim) {
+    const OpScope scope("prod", {x.impl().get()});
     auto y = reduce_new<SumType<T>>(reduction::Prod{}, x, mask, keepdim);
     if constexpr (Floating<T>) {
         if (needs_grad(x))
@@ -47,9 +48,11 @@ Tensor<SumType<T>, D> prod_over(const Tensor<T, D>& x, DimMask mask, bool keepdi
 
 /// Product of all elements; 1 when there are none. Integers and booleans are counted in int64.
 template <class T, class D>
-Tensor<SumType<T>, D> prod(const Tensor<T, D>& x) { return detail::prod_over(x, all_dims(x.dim()), false); }
+Tensor<SumType<T>, D> prod(const Tensor<T, D>& x, const Here& = Here::call("prod")) {
+    return detail::prod_over(x, all_dims(x.dim()), false);
+}
 template <class T, class D>
-Tensor<SumType<T>, D> prod(const Tensor<T, D>& x, const Dims& dims, bool keepdim = false) {
+Tensor<SumType<T>, D> prod(const Tensor<T, D>& x, const Dims& dims, bool keepdim = false, const Here& = Here::call("prod")) {
     return detail::prod_over(x, dim_mask("prod", dims, x.dim()), keepdim);
 }
 

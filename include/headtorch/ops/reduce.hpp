@@ -59,6 +59,7 @@ Tensor<T, D> expand_back(const Tensor<T, D>& g, const Shape& shape, DimMask mask
 
 template <class T, class D>
 Tensor<SumType<T>, D> sum_over(const Tensor<T, D>& x, DimMask mask, bool keepdim) {
+    const OpScope scope("sum", {x.impl().get()});
     auto y = reduce_new<SumType<T>>(reduction::Sum{}, x, mask, keepdim);
     if constexpr (Floating<T>) {
         if (needs_grad(x))
@@ -69,6 +70,7 @@ Tensor<SumType<T>, D> sum_over(const Tensor<T, D>& x, DimMask mask, bool keepdim
 
 template <class T, class D>
 Tensor<T, D> mean_over(const Tensor<T, D>& x, DimMask mask, bool keepdim) {
+    const OpScope scope("mean", {x.impl().get()});
     static_assert(Floating<T>, "headtorch: mean: the mean of integers is not an integer; write mean(x.to<float>())");
     auto y = reduce_new<T>(reduction::Sum{.mean = true}, x, mask, keepdim);
     if (needs_grad(x)) {
@@ -83,17 +85,17 @@ Tensor<T, D> mean_over(const Tensor<T, D>& x, DimMask mask, bool keepdim) {
 
 /// Sum of all elements; integers and booleans are counted in int64.
 template <class T, class D>
-Tensor<SumType<T>, D> sum(const Tensor<T, D>& x) { return detail::sum_over(x, all_dims(x.dim()), false); }
+Tensor<SumType<T>, D> sum(const Tensor<T, D>& x, const Here& = Here::call("sum")) { return detail::sum_over(x, all_dims(x.dim()), false); }
 template <class T, class D>
-Tensor<SumType<T>, D> sum(const Tensor<T, D>& x, const Dims& dims, bool keepdim = false) {
+Tensor<SumType<T>, D> sum(const Tensor<T, D>& x, const Dims& dims, bool keepdim = false, const Here& = Here::call("sum")) {
     return detail::sum_over(x, dim_mask("sum", dims, x.dim()), keepdim);
 }
 
 /// NaN when there is nothing to average.
 template <class T, class D>
-Tensor<T, D> mean(const Tensor<T, D>& x) { return detail::mean_over(x, all_dims(x.dim()), false); }
+Tensor<T, D> mean(const Tensor<T, D>& x, const Here& = Here::call("mean")) { return detail::mean_over(x, all_dims(x.dim()), false); }
 template <class T, class D>
-Tensor<T, D> mean(const Tensor<T, D>& x, const Dims& dims, bool keepdim = false) {
+Tensor<T, D> mean(const Tensor<T, D>& x, const Dims& dims, bool keepdim = false, const Here& = Here::call("mean")) {
     return detail::mean_over(x, dim_mask("mean", dims, x.dim()), keepdim);
 }
 
@@ -101,6 +103,7 @@ Tensor<T, D> mean(const Tensor<T, D>& x, const Dims& dims, bool keepdim = false)
 template <class T, class D>
 Tensor<T, D> sum_to(Tensor<T, D> x, const Shape& shape) {
     if (x.shape() == shape) return x;
+    const OpScope scope("sum_to", {x.impl().get()});
     const int added = x.dim() - shape.rank();
     DimMask mask = 0;
     for (int d = 0; d < x.dim(); ++d) {
@@ -146,6 +149,7 @@ inline void check_not_empty(const char* op, const Shape& shape, DimMask mask) {
 
 template <class Op, class T, class D>
 Tensor<T, D> extremum(const char* op, const Tensor<T, D>& x, DimMask mask, bool keepdim) {
+    const OpScope scope(op, {x.impl().get()});
     check_not_empty(op, x.shape(), mask);
     auto y = reduce_new<T>(Op{}, x, mask, keepdim);
     if constexpr (Floating<T>) {
@@ -192,6 +196,7 @@ Tensor<T, D> min(const Tensor<T, D>& x) { return detail::extremum<reduction::Min
 struct All {
     template <class T, class D>
     Tensor<bool, D> operator()(const Tensor<T, D>& x, const Dims& dims = {}, bool keepdim = false) const {
+        const OpScope scope("all");
         return detail::truth<reduction::Min>(x, dim_mask("all", dims, x.dim()), keepdim);
     }
 };
@@ -199,17 +204,18 @@ inline constexpr All all{};
 /// Is any element true (not zero)?
 template <class T, class D>
 Tensor<bool, D> any(const Tensor<T, D>& x, const Dims& dims = {}, bool keepdim = false) {
+    const OpScope scope("any");
     return detail::truth<reduction::Max>(x, dim_mask("any", dims, x.dim()), keepdim);
 }
 
 template <class T, class D>
-Tensor<SumType<T>, D> Tensor<T, D>::sum() const { return headtorch::sum(*this); }
+Tensor<SumType<T>, D> Tensor<T, D>::sum(const Here&) const { return headtorch::sum(*this); }
 template <class T, class D>
-Tensor<SumType<T>, D> Tensor<T, D>::sum(const Dims& dims, bool keepdim) const { return headtorch::sum(*this, dims, keepdim); }
+Tensor<SumType<T>, D> Tensor<T, D>::sum(const Dims& dims, bool keepdim, const Here&) const { return headtorch::sum(*this, dims, keepdim); }
 template <class T, class D>
-Tensor<T, D> Tensor<T, D>::mean() const { return headtorch::mean(*this); }
+Tensor<T, D> Tensor<T, D>::mean(const Here&) const { return headtorch::mean(*this); }
 template <class T, class D>
-Tensor<T, D> Tensor<T, D>::mean(const Dims& dims, bool keepdim) const { return headtorch::mean(*this, dims, keepdim); }
+Tensor<T, D> Tensor<T, D>::mean(const Dims& dims, bool keepdim, const Here&) const { return headtorch::mean(*this, dims, keepdim); }
 
 template <class T, class D>
 Tensor<T, D> Tensor<T, D>::max() const { return headtorch::max(*this); }

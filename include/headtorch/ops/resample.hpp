@@ -52,6 +52,7 @@ struct Resampling {
 /// A linear map; its gradient is the transposed map.
 template <class T, class D>
 Tensor<T, D> resample(const Tensor<T, D>& x, const Resampling<T, D>& how) {
+    const OpScope scope("interpolate", {x.impl().get()});
     auto y = empty<T, D>(how.out);
     resample_planes(D{}, static_cast<const T*>(detached_contiguous(x).data()), how.planes, how.rows.axis(), how.columns.axis(), y.data());
     if (!needs_grad(x)) return y;
@@ -104,6 +105,7 @@ HEADTORCH_NOINLINE inline Interpolation interpolation_mode(std::string_view mode
 template <class T, class D>
 Tensor<T, D> interpolate(const Tensor<T, D>& x, const Dims& size, const ScaleFactor& scale_factor = {}, std::string_view mode = "nearest",
                          std::optional<bool> align_corners = {}, bool recompute_scale_factor = false, bool antialias = false) {
+    const OpScope scope("interpolate");
     static_assert(Floating<T>, "headtorch: interpolate: needs a tensor of float or double: write x.to<float>() first");
     const IntList sizes = detail::interpolated_sizes(x.shape(), size, scale_factor);
     const int spatial = sizes.rank();
@@ -128,6 +130,7 @@ Tensor<T, D> interpolate(const Tensor<T, D>& x, const Dims& size, const ScaleFac
 /// [..., C r^2, H, W] to [..., C, H r, W r]: channels become pixels. Shi et al., Real-Time Single Image and Video Super-Resolution (2016).
 template <class T, class D>
 Tensor<T, D> pixel_shuffle(const Tensor<T, D>& x, std::int64_t upscale_factor) {
+    const OpScope scope("pixel_shuffle", {x.impl().get()});
     const int rank = x.dim();
     const std::int64_t r = upscale_factor;
     if (rank < 3) throw ShapeError(message("pixel_shuffle: needs an input [..., channels, height, width], got ", x.shape()));
@@ -147,6 +150,7 @@ Tensor<T, D> pixel_shuffle(const Tensor<T, D>& x, std::int64_t upscale_factor) {
 /// [..., C, H r, W r] to [..., C r^2, H, W]: the inverse of pixel_shuffle().
 template <class T, class D>
 Tensor<T, D> pixel_unshuffle(const Tensor<T, D>& x, std::int64_t downscale_factor) {
+    const OpScope scope("pixel_unshuffle", {x.impl().get()});
     const int rank = x.dim();
     const std::int64_t r = downscale_factor;
     if (rank < 3) throw ShapeError(message("pixel_unshuffle: needs an input [..., channels, height, width], got ", x.shape()));

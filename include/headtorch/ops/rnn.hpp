@@ -185,6 +185,8 @@ std::vector<Tensor<T, D>> rnn_backward(RnnKind kind, bool reverse, const Tensor<
 template <class T, class D>
 Tensor<T, D> rnn_layer(RnnKind kind, bool reverse, const Tensor<T, D>& x, const Tensor<T, D>& h0, const Tensor<T, D>& c0,
                        const RnnWeights<T, D>& w) {
+    const OpScope scope("rnn_layer", {x.impl().get(), h0.impl().get(), c0.impl().get(), w.w_ih.impl().get(), w.w_hh.impl().get(),
+                                      w.b_ih.impl().get(), w.b_hh.impl().get()});
     static_assert(Floating<T>, "headtorch: rnn_layer: needs tensors of float or double: write x.to<float>() first");
     if (x.dim() != 3) throw ShapeError(message("rnn_layer: the input is [steps, batch, features], got ", x.shape()));
     if (x.size(0) == 0) throw ShapeError(message("rnn_layer: needs at least one step, got input ", x.shape()));
@@ -228,11 +230,13 @@ Tensor<T, D> rnn_layer(RnnKind kind, bool reverse, const Tensor<T, D>& x, const 
 /// One step of an RNN: x [N, I] and h [N, H] give the new h.
 template <class T, class D>
 Tensor<T, D> rnn_tanh_cell(const Tensor<T, D>& x, const Tensor<T, D>& h, const RnnWeights<T, D>& weights) {
+    const OpScope scope("rnn_tanh_cell");
     detail::check_rnn("rnn_tanh_cell", RnnKind::tanh, x.shape(), h, weights);
     return detail::rnn_cell(RnnKind::tanh, x, h, {}, weights).first;
 }
 template <class T, class D>
 Tensor<T, D> rnn_relu_cell(const Tensor<T, D>& x, const Tensor<T, D>& h, const RnnWeights<T, D>& weights) {
+    const OpScope scope("rnn_relu_cell");
     detail::check_rnn("rnn_relu_cell", RnnKind::relu, x.shape(), h, weights);
     return detail::rnn_cell(RnnKind::relu, x, h, {}, weights).first;
 }
@@ -240,6 +244,7 @@ Tensor<T, D> rnn_relu_cell(const Tensor<T, D>& x, const Tensor<T, D>& h, const R
 template <class T, class D>
 std::pair<Tensor<T, D>, Tensor<T, D>> lstm_cell(const Tensor<T, D>& x, const std::pair<Tensor<T, D>, Tensor<T, D>>& state,
                                                 const RnnWeights<T, D>& weights) {
+    const OpScope scope("lstm_cell");
     detail::check_rnn("lstm_cell", RnnKind::lstm, x.shape(), state.first, weights);
     if (!(state.second.shape() == state.first.shape()))
         throw ShapeError(message("lstm_cell: h and c have one shape, got ", state.first.shape(), " and ", state.second.shape()));
@@ -248,6 +253,7 @@ std::pair<Tensor<T, D>, Tensor<T, D>> lstm_cell(const Tensor<T, D>& x, const std
 /// One step of a GRU.
 template <class T, class D>
 Tensor<T, D> gru_cell(const Tensor<T, D>& x, const Tensor<T, D>& h, const RnnWeights<T, D>& weights) {
+    const OpScope scope("gru_cell");
     detail::check_rnn("gru_cell", RnnKind::gru, x.shape(), h, weights);
     return detail::rnn_cell(RnnKind::gru, x, h, {}, weights).first;
 }

@@ -24,6 +24,7 @@ template <class T, class D>
 Tensor<T, D> normalize_rows(const char* op, const Tensor<T, D>& x, const RowNorm& norm, const Tensor<T, D>& weight,
                             const Tensor<T, D>& bias, const Shape& parameters, const Shape& along, double eps,
                             Tensor<double, D>* moments = nullptr) {
+    const OpScope scope(op, {x.impl().get(), weight.impl().get(), bias.impl().get()});
     static_assert(Floating<T>, "headtorch: normalisation: needs a tensor of float or double: write x.to<float>() first");
     check_norm_parameter(op, "weight", weight, parameters);
     check_norm_parameter(op, "bias", bias, parameters);
@@ -95,7 +96,7 @@ inline Shape along_channels(const Shape& shape) {
 template <class T, class D>
 Tensor<T, D> layer_norm(const Tensor<T, D>& x, const std::type_identity_t<Shape>& normalized_shape,
                         const std::type_identity_t<Tensor<T, D>>& weight = {}, const std::type_identity_t<Tensor<T, D>>& bias = {},
-                        double eps = 1e-5) {
+                        double eps = 1e-5, const Here& = Here::call("layer_norm")) {
     const RowNorm norm = detail::rows_of_shape("layer_norm", x.shape(), normalized_shape);
     return detail::normalize_rows("layer_norm", x, norm, weight, bias, normalized_shape, normalized_shape, eps);
 }
@@ -104,7 +105,8 @@ Tensor<T, D> layer_norm(const Tensor<T, D>& x, const std::type_identity_t<Shape>
 /// Zhang and Sennrich, Root Mean Square Layer Normalization (2019).
 template <class T, class D>
 Tensor<T, D> rms_norm(const Tensor<T, D>& x, const std::type_identity_t<Shape>& normalized_shape,
-                      const std::type_identity_t<Tensor<T, D>>& weight = {}, std::optional<double> eps = {}) {
+                      const std::type_identity_t<Tensor<T, D>>& weight = {}, std::optional<double> eps = {},
+                      const Here& = Here::call("rms_norm")) {
     RowNorm norm = detail::rows_of_shape("rms_norm", x.shape(), normalized_shape);
     norm.centred = false;
     return detail::normalize_rows("rms_norm", x, norm, weight, Tensor<T, D>(), normalized_shape, normalized_shape,
@@ -115,7 +117,7 @@ Tensor<T, D> rms_norm(const Tensor<T, D>& x, const std::type_identity_t<Shape>& 
 /// each channel. Wu and He, Group Normalization (2018).
 template <class T, class D>
 Tensor<T, D> group_norm(const Tensor<T, D>& x, std::int64_t num_groups, const std::type_identity_t<Tensor<T, D>>& weight = {},
-                        const std::type_identity_t<Tensor<T, D>>& bias = {}, double eps = 1e-5) {
+                        const std::type_identity_t<Tensor<T, D>>& bias = {}, double eps = 1e-5, const Here& = Here::call("group_norm")) {
     const RowNorm norm = detail::rows_of_groups("group_norm", x.shape(), num_groups);
     if (norm.rows == norm.groups && norm.length() == 1)
         throw ValueError(message("group_norm: needs more than one value per group, got ", x.shape()));
@@ -128,7 +130,9 @@ template <class T, class D>
 Tensor<T, D> instance_norm(const Tensor<T, D>& x, const std::type_identity_t<Tensor<T, D>>& running_mean = {},
                            const std::type_identity_t<Tensor<T, D>>& running_var = {},
                            const std::type_identity_t<Tensor<T, D>>& weight = {}, const std::type_identity_t<Tensor<T, D>>& bias = {},
-                           bool use_input_stats = true, double momentum = 0.1, double eps = 1e-5) {
+                           bool use_input_stats = true, double momentum = 0.1, double eps = 1e-5,
+                           const Here& = Here::call("instance_norm")) {
+    const OpScope scope("instance_norm");
     if (!use_input_stats) return batch_norm(x, running_mean, running_var, weight, bias, false, momentum, eps);
     if (x.dim() < 3) throw ShapeError(message("instance_norm: needs an input [batch, channels, ...], got ", x.shape()));
     const std::int64_t channels = x.shape()[1];

@@ -18,6 +18,7 @@ namespace detail {
 
 template <class T, class D>
 Tensor<SumType<T>, D> cumsum_along(const Tensor<T, D>& x, int dim, bool reverse) {
+    const OpScope scope("cumsum", {x.impl().get()});
     auto y = empty<SumType<T>, D>(x.shape());
     cumsum(D{}, static_cast<const T*>(detached_contiguous(x).data()), lines_along(x.shape(), dim), reverse, y.data());
     if constexpr (Floating<T>) {
@@ -49,6 +50,7 @@ Tensor<T, D> one_at_end(const Shape& shape, int dim, bool last) {
 /// h[k] = a[k] h[k-1] + b[k] along `dim`; with `reverse` h[k] = a[k+1] h[k+1] + b[k].
 template <class T, class D>
 Tensor<T, D> recurrence_along(const Tensor<T, D>& a, const Tensor<T, D>& b, int dim, bool reverse) {
+    const OpScope scope("recurrence", {a.impl().get(), b.impl().get()});
     auto h = empty<T, D>(a.shape());
     recurrence(D{}, static_cast<const T*>(detached_contiguous(a).data()), static_cast<const T*>(detached_contiguous(b).data()),
                lines_along(a.shape(), dim), reverse, h.data());
@@ -71,13 +73,14 @@ Tensor<T, D> others_along(const Tensor<T, D>& x, int dim);
 
 /// y[k] = x[0] + … + x[k] along `dim`; integers are counted in int64.
 template <class T, class D>
-Tensor<SumType<T>, D> cumsum(const Tensor<T, D>& x, std::int64_t dim) {
+Tensor<SumType<T>, D> cumsum(const Tensor<T, D>& x, std::int64_t dim, const Here& = Here::call("cumsum")) {
     return detail::cumsum_along(x, normalize_dim("cumsum", dim, x.dim()), false);
 }
 
 /// y[k] = x[0] … x[k] along `dim`; integers are counted in int64.
 template <class T, class D>
-Tensor<SumType<T>, D> cumprod(const Tensor<T, D>& x, std::int64_t dim) {
+Tensor<SumType<T>, D> cumprod(const Tensor<T, D>& x, std::int64_t dim, const Here& = Here::call("cumprod")) {
+    const OpScope scope("cumprod", {x.impl().get()});
     const int d = normalize_dim("cumprod", dim, x.dim());
     const Lines lines = lines_along(x.shape(), d);
     auto y = empty<SumType<T>, D>(x.shape());
@@ -103,6 +106,7 @@ Tensor<SumType<T>, D> cumprod(const Tensor<T, D>& x, std::int64_t dim) {
 
 template <class T, class D>
 Tensor<T, D> detail::others_along(const Tensor<T, D>& x, int dim) {
+    const OpScope scope("prod", {x.impl().get()});
     if (GradMode::enabled()) {
         const auto before = shifted(cumprod(x, dim), dim) + one_at_end<T, D>(x.shape(), dim, false);
         return before * recurrence_along(x, one_at_end<T, D>(x.shape(), dim, true), dim, true);

@@ -17,7 +17,8 @@ namespace headtorch {
 
 /// e^x / sum of e^x along `dim`; NaN where all are -inf.
 template <class T, class D>
-Tensor<T, D> softmax(const Tensor<T, D>& x, std::int64_t dim) {
+Tensor<T, D> softmax(const Tensor<T, D>& x, std::int64_t dim, const Here& = Here::call("softmax")) {
+    const OpScope scope("softmax", {x.impl().get()});
     static_assert(Floating<T>, "headtorch: softmax: needs a tensor of float or double: write x.to<float>() first");
     const int d = normalize_dim("softmax", dim, x.dim());
     const Lines lines = lines_along(x.shape(), d);
@@ -37,7 +38,8 @@ Tensor<T, D> softmax(const Tensor<T, D>& x, std::int64_t dim) {
 
 /// log(softmax(x, dim)), computed without overflow.
 template <class T, class D>
-Tensor<T, D> log_softmax(const Tensor<T, D>& x, std::int64_t dim) {
+Tensor<T, D> log_softmax(const Tensor<T, D>& x, std::int64_t dim, const Here& = Here::call("log_softmax")) {
+    const OpScope scope("log_softmax", {x.impl().get()});
     static_assert(Floating<T>, "headtorch: log_softmax: needs a tensor of float or double: write x.to<float>() first");
     const int d = normalize_dim("log_softmax", dim, x.dim());
     const Lines lines = lines_along(x.shape(), d);
@@ -56,8 +58,8 @@ Tensor<T, D> log_softmax(const Tensor<T, D>& x, std::int64_t dim) {
 }
 
 template <class T, class D>
-Tensor<T, D> Tensor<T, D>::softmax(std::int64_t dim) const { return headtorch::softmax(*this, dim); }
+Tensor<T, D> Tensor<T, D>::softmax(std::int64_t dim, const Here&) const { return headtorch::softmax(*this, dim); }
 template <class T, class D>
-Tensor<T, D> Tensor<T, D>::log_softmax(std::int64_t dim) const { return headtorch::log_softmax(*this, dim); }
+Tensor<T, D> Tensor<T, D>::log_softmax(std::int64_t dim, const Here&) const { return headtorch::log_softmax(*this, dim); }
 
 }  // namespace headtorch

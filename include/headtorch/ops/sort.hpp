@@ -24,6 +24,7 @@ namespace detail {
 /// The tensors that a kernel fills with values and indices, `length` to each line.
 template <class T, class D, class Kernel>
 ValuesAndIndices<T, D> ordered(const char* op, const Tensor<T, D>& x, int d, std::int64_t length, bool drop_dim, const Kernel& kernel) {
+    const OpScope scope(op, {x.impl().get()});
     const Shape shape = line_shape(x.shape(), d, length);
     const Shape result = drop_dim ? reduced_shape(x.shape(), (1u << d) & all_dims(x.dim()), false) : shape;
     auto values = empty<T, D>(result);
@@ -92,6 +93,7 @@ ValuesAndIndices<T, D> median(const Tensor<T, D>& x, std::int64_t dim, bool keep
 /// The middle of all elements; NaN if there is none. The gradient is shared among equal ones.
 template <class T, class D>
 Tensor<T, D> median(const Tensor<T, D>& x) {
+    const OpScope scope("median", {x.impl().get()});
     auto y = empty<T, D>({});
     if (x.numel() == 0) {
         if constexpr (Floating<T>) return y.fill_(std::numeric_limits<T>::quiet_NaN());

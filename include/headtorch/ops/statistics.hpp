@@ -54,6 +54,7 @@ Tensor<T, D> divide_or_zero(const Tensor<T, D>& g, const Tensor<T, D>& y) {
 
 template <class Op, class T, class D>
 Tensor<T, D> spread_over(const char* op, const Tensor<T, D>& x, DimMask mask, double correction, bool keepdim) {
+    const OpScope scope(op, {x.impl().get()});
     static_assert(Floating<T>, "headtorch: var and std: need a tensor of float or double: write x.to<float>() first");
     const auto means = reduce_new<double>(reduction::Sum{.mean = true}, x, mask, keepdim);
     auto y = reduce_centred<T>(Op(correction), x, means, mask, keepdim);
@@ -74,13 +75,15 @@ Tensor<T, D> spread_over(const char* op, const Tensor<T, D>& x, DimMask mask, do
 
 /// Sum of (x - mean)^2, divided by count - correction: 1 (true) is Bessel's correction, 0 (false) none. NaN when that leaves nothing.
 template <class T, class D>
-Tensor<T, D> var(const Tensor<T, D>& x, const Dims& dims = {}, double correction = 1, bool keepdim = false) {
+Tensor<T, D> var(const Tensor<T, D>& x, const Dims& dims = {}, double correction = 1, bool keepdim = false,
+                 const Here& = Here::call("var")) {
     return detail::spread_over<reduction::Variance>("var", x, dim_mask("var", dims, x.dim()), correction, keepdim);
 }
 /// The square root of var; its gradient is 0 where it is 0. Write x.std(…) or headtorch::std(…):
 /// alone, `std` is the standard library's name.
 template <class T, class D>
-Tensor<T, D> std(const Tensor<T, D>& x, const Dims& dims = {}, double correction = 1, bool keepdim = false) {
+Tensor<T, D> std(const Tensor<T, D>& x, const Dims& dims = {}, double correction = 1, bool keepdim = false,
+                 const Here& = Here::call("std")) {
     return detail::spread_over<reduction::StandardDeviation>("std", x, dim_mask("std", dims, x.dim()), correction, keepdim);
 }
 template <class T, class D>
@@ -90,12 +93,14 @@ Tensor<T, D> std(const Tensor<T, D>& x, std::same_as<bool> auto unbiased) { retu
 
 template <class T, class D>
 VarianceAndMean<T, D> var_mean(const Tensor<T, D>& x, const Dims& dims = {}, double correction = 1, bool keepdim = false) {
+    const OpScope scope("var_mean");
     return {var(x, dims, correction, keepdim), mean(x, dims, keepdim)};
 }
 
 /// log of the sum of e^x, without overflow; -inf when there is nothing to sum.
 template <class T, class D>
-Tensor<T, D> logsumexp(const Tensor<T, D>& x, const Dims& dims = {}, bool keepdim = false) {
+Tensor<T, D> logsumexp(const Tensor<T, D>& x, const Dims& dims = {}, bool keepdim = false, const Here& = Here::call("logsumexp")) {
+    const OpScope scope("logsumexp", {x.impl().get()});
     static_assert(Floating<T>, "headtorch: logsumexp: needs a tensor of float or double: write x.to<float>() first");
     const DimMask mask = dim_mask("logsumexp", dims, x.dim());
     // an infinite largest element is taken as it is, but not subtracted: inf - inf is NaN
@@ -113,11 +118,11 @@ Tensor<T, D> logsumexp(const Tensor<T, D>& x, const Dims& dims = {}, bool keepdi
 }
 
 template <class T, class D>
-Tensor<T, D> Tensor<T, D>::var(const Dims& dims, bool unbiased, bool keepdim) const {
+Tensor<T, D> Tensor<T, D>::var(const Dims& dims, bool unbiased, bool keepdim, const Here&) const {
     return headtorch::var(*this, dims, unbiased ? 1 : 0, keepdim);
 }
 template <class T, class D>
-Tensor<T, D> Tensor<T, D>::std(const Dims& dims, bool unbiased, bool keepdim) const {
+Tensor<T, D> Tensor<T, D>::std(const Dims& dims, bool unbiased, bool keepdim, const Here&) const {
     return headtorch::std(*this, dims, unbiased ? 1 : 0, keepdim);
 }
 

@@ -60,6 +60,7 @@ Tensor<T, D> view_of_contiguous(const Tensor<T, D>& x, const Geometry& view) {
 /// Zeros of shape `base` with `g` added where `view` shows: the gradient of a view.
 template <class T, class D>
 Tensor<T, D> embed(const Tensor<T, D>& g, const Shape& base, const Geometry& view) {
+    const OpScope scope("embed", {g.impl().get()});
     const Tensor<T, D> y = zeros<T, D>(base);
     add_into_view(D{}, y.data(), view, static_cast<const T*>(detached_contiguous(g).data()));
     if (!autograd::needs_grad(g)) return y;

@@ -118,6 +118,6 @@ Tensor<T, D> clamp_max(const Tensor<T, D>& x, S high) {
 template <class T, class D>
 Tensor<T, D> clamp(const Tensor<T, D>& x, const Tensor<T, D>& low, const Tensor<T, D>& high) { return minimum(maximum(x, low), high); }
 template <class T, class D>
-Tensor<T, D> Tensor<T, D>::clamp(double low, double high) const { return headtorch::clamp(*this, low, high); }
+Tensor<T, D> Tensor<T, D>::clamp(double low, double high, const Here&) const { return headtorch::clamp(*this, low, high); }
 
 }  // namespace headtorch

@@ -158,6 +158,7 @@ public:
     /// Returns the loss before the step.
     template <class Closure>
     Tensor<T, D> step(Closure closure) {
+        const OpScope scope("LBFGS.step");
         if (this->groups.size() != 1) throw ValueError("LBFGS: takes one group of parameters only");
         const LBFGSOptions& o = this->groups[0].options;
         const int max_eval = o.max_eval >= 0 ? o.max_eval : o.max_iter * 5 / 4;

@@ -103,7 +103,8 @@ public:
     }
 
     /// Changes every parameter that has a gradient.
-    void step() {
+    void step(const Here& = Here::call(step_name())) {
+        const OpScope scope(step_name());
         NoGrad guard;
         std::size_t i = 0, moved = 0;
         for (Group& group : groups) {
@@ -214,6 +215,11 @@ protected:
         }
     };
     static constexpr std::size_t number_count() { return 0; }
+    /// "Adam.step".
+    static const char* step_name() {
+        static constexpr JoinedName name(Derived::name, ".step");
+        return name.text;
+    }
 
     std::vector<State> states;
 };

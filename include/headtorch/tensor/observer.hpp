@@ -63,8 +63,9 @@ public:
     virtual void op_reads(std::span<const TensorImpl* const> inputs) { static_cast<void>(inputs); }
     /// `failed`: an exception is on its way, and none must be thrown.
     virtual void op_ends(const char* name, bool failed) { static_cast<void>(name), static_cast<void>(failed); }
-    /// The line of the program, outside this library, that calls an op or a module next.
-    virtual void called_from(const SourceLocation& line) { static_cast<void>(line); }
+    /// A line of the program, outside this library, that is about to call an op (or backward(), or an optimiser's step()) or, `op` being
+    /// null, a module. Other arguments of the call may be computed in between.
+    virtual void called_from(const SourceLocation& line, const char* op) { static_cast<void>(line), static_cast<void>(op); }
     /// A new tensor, whose values are yet to come; views are not new.
     virtual void tensor_made(TensorImpl& tensor) { static_cast<void>(tensor); }
     /// Its values were changed in place.
@@ -140,21 +141,35 @@ private:
     int exceptions_ = 0;
 };
 
-/// The line of a call, as a last parameter that nobody gives: `Tensor<T, D> log(const Tensor<T, D>& x, const Here& = Here());`
+/// Two literals as the name of an op: `static constexpr JoinedName name("add", "_");`
+struct JoinedName {
+    char text[64] = {};
+    constexpr JoinedName(std::string_view first, std::string_view second) {
+        char* end = text;
+        for (const char c : first) *end++ = c;
+        for (const char c : second) *end++ = c;
+    }
+};
+
+/// The line of a call, as a last parameter that nobody gives: `Tensor<T, D> log(const Tensor<T, D>& x, const Here& = Here::call("log"));`
+/// The name is that of the op that the function begins.
 class Here {
 public:
-    explicit Here(const SourceLocation& line = SourceLocation::current()) {
-        if (observed()) [[unlikely]] tell(line);
-    }
+    static Here call(const char* op, const SourceLocation& line = SourceLocation::current()) { return Here(op, line); }
+    static Here call(const SourceLocation& line = SourceLocation::current()) { return Here(nullptr, line); }
 
 private:
+    // none without arguments: the {} in sum(x, {}) is no Here
+    Here(const char* op, const SourceLocation& line) {
+        if (observed()) [[unlikely]] tell(op, line);
+    }
     /// Lines of this library's headers tell a user nothing.
-    HEADTORCH_COLD static void tell(const SourceLocation& line) {
+    HEADTORCH_COLD static void tell(const char* op, const SourceLocation& line) {
         constexpr std::string_view own = "tensor/observer.hpp";
         std::string_view library = SourceLocation::current().file_name();
         library.remove_suffix(own.size());
         if (!std::string_view(line.file_name()).starts_with(library))
-            Observer::each([&](Observer& observer) { observer.called_from(line); });
+            Observer::each([&](Observer& observer) { observer.called_from(line, op); });
     }
 };
 

@@ -107,8 +107,8 @@ public:
     /// Name of the op that made it, or "".
     std::string grad_fn() const;
     /// Gradients of this one-element tensor with respect to all leaves, added to their grad().
-    void backward(BackwardOptions options = {}) const;
-    void backward(const Tensor& gradient, BackwardOptions options = {}) const;
+    void backward(BackwardOptions options = {}, const Here& = Here::call("backward")) const;
+    void backward(const Tensor& gradient, BackwardOptions options = {}, const Here& = Here::call("backward")) const;
     /// The same values, off the tape.
     Tensor detach() const { return Tensor(alias_impl(*get())); }
 
@@ -173,26 +173,26 @@ public:
     const Tensor& random_(std::int64_t from, std::int64_t to, Generator& generator = default_generator()) const;
 
     // --- the ops that read best as members; every one is a free function too ---------------------------------------------
-    Tensor abs() const;
-    Tensor neg() const;
-    Tensor exp() const;
-    Tensor log() const;
-    Tensor sqrt() const;
-    Tensor square() const;
-    Tensor sin() const;
-    Tensor cos() const;
-    Tensor tanh() const;
-    Tensor sigmoid() const;
-    Tensor relu() const;
-    Tensor pow(double exponent) const;
-    Tensor clamp(double low, double high) const;
-    Tensor<SumType<T>, D> sum() const;
-    Tensor<SumType<T>, D> sum(const Dims& dims, bool keepdim = false) const;
-    Tensor mean() const;
-    Tensor mean(const Dims& dims, bool keepdim = false) const;
-    Tensor var(const Dims& dims = {}, bool unbiased = true, bool keepdim = false) const;
-    Tensor std(const Dims& dims = {}, bool unbiased = true, bool keepdim = false) const;
-    Tensor norm() const;
+    Tensor abs(const Here& = Here::call("abs")) const;
+    Tensor neg(const Here& = Here::call("neg")) const;
+    Tensor exp(const Here& = Here::call("exp")) const;
+    Tensor log(const Here& = Here::call("log")) const;
+    Tensor sqrt(const Here& = Here::call("sqrt")) const;
+    Tensor square(const Here& = Here::call("square")) const;
+    Tensor sin(const Here& = Here::call("sin")) const;
+    Tensor cos(const Here& = Here::call("cos")) const;
+    Tensor tanh(const Here& = Here::call("tanh")) const;
+    Tensor sigmoid(const Here& = Here::call("sigmoid")) const;
+    Tensor relu(const Here& = Here::call("relu")) const;
+    Tensor pow(double exponent, const Here& = Here::call("pow")) const;
+    Tensor clamp(double low, double high, const Here& = Here::call("clamp")) const;
+    Tensor<SumType<T>, D> sum(const Here& = Here::call("sum")) const;
+    Tensor<SumType<T>, D> sum(const Dims& dims, bool keepdim = false, const Here& = Here::call("sum")) const;
+    Tensor mean(const Here& = Here::call("mean")) const;
+    Tensor mean(const Dims& dims, bool keepdim = false, const Here& = Here::call("mean")) const;
+    Tensor var(const Dims& dims = {}, bool unbiased = true, bool keepdim = false, const Here& = Here::call("var")) const;
+    Tensor std(const Dims& dims = {}, bool unbiased = true, bool keepdim = false, const Here& = Here::call("std")) const;
+    Tensor norm(const Here& = Here::call("norm")) const;
     Tensor max() const;
     Tensor min() const;
     ValuesAndIndices<T, D> max(std::int64_t dim, bool keepdim = false) const;
@@ -203,11 +203,11 @@ public:
     Tensor<std::int64_t, D> argmin(std::int64_t dim, bool keepdim = false) const;
     Tensor<bool, D> all() const;
     Tensor<bool, D> any() const;
-    Tensor matmul(const Tensor& other) const;
-    Tensor mm(const Tensor& other) const;
-    Tensor dot(const Tensor& other) const;
-    Tensor softmax(std::int64_t dim) const;
-    Tensor log_softmax(std::int64_t dim) const;
+    Tensor matmul(const Tensor& other, const Here& = Here::call("matmul")) const;
+    Tensor mm(const Tensor& other, const Here& = Here::call("mm")) const;
+    Tensor dot(const Tensor& other, const Here& = Here::call("dot")) const;
+    Tensor softmax(std::int64_t dim, const Here& = Here::call("softmax")) const;
+    Tensor log_softmax(std::int64_t dim, const Here& = Here::call("log_softmax")) const;
 
     // --- iteration over dimension 0 -------------------------------------------------------------------------------------
     class Iterator {

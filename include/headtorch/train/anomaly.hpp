@@ -60,6 +60,12 @@ private:
         Place place;
         std::size_t made, reads, pending;
         bool nan_before = false, given_before = false;  ///< of an op in place: what stood there was NaN, or not finite
+        bool has_lines = false;                         ///< of a module: its forward() is the program's
+    };
+    /// A call whose op, or module, has not begun yet: its arguments may be computed first.
+    struct Call {
+        const char* op;
+        Place place;
     };
     struct Origin {
         Place place;
@@ -72,7 +78,7 @@ private:
         for (const TensorImpl* x : inputs)
             if (x) reads_.push_back(Ref<TensorImpl>::share(const_cast<TensorImpl*>(x)));
         if (std::string_view(frame.name).ends_with('_') && reads_.size() > frame.reads && !running_backward()) {
-            const NonFinite before = count_non_finite(*reads_[frame.reads]);
+            const NonFiniteCount before = count_non_finite(*reads_[frame.reads]);
             frame.nan_before = before.nan > 0;
             frame.given_before = before.any();
         }
@@ -90,12 +96,13 @@ private:
             if (made.written || !made.tensor->unique() || !made.tensor->storage->unique()) check(*made.tensor, made.written, name);
         }
     }
-    void called_from(const SourceLocation& line) override {
-        constexpr std::size_t most = 64;  // calls that never came to an op
+    void called_from(const SourceLocation& line, const char* op) override {
+        constexpr std::size_t most = 64;  // calls that never came to their op
         const std::size_t base = frames_.empty() ? 0 : frames_.back().pending;
         if (pending_.size() >= base + most) pending_.erase(pending_.begin() + static_cast<std::ptrdiff_t>(base));
-        pending_.push_back({line, true, true});
-        last_ = pending_.back();
+        last_ = {line, true, true};
+        pending_.push_back({op, last_});
+        if (!frames_.empty()) frames_.back().has_lines = true;
     }
     void tensor_made(TensorImpl& tensor) override {
         if (!frames_.empty() && frames_.back().kind == Frame::Kind::op && !running_backward())
@@ -108,7 +115,13 @@ private:
         else
             check(tensor, true, op);
     }
-    void op_recorded(GraphNode& node, TensorImpl&) override { origins_[&node] = here(); }
+    void op_recorded(GraphNode& node, TensorImpl&) override {
+        Origin origin = here();
+        // a pointwise op is recorded when its computation has ended
+        if (!running_backward() && closed_.op && std::strcmp(closed_.op, static_cast<autograd::Node&>(node).name()) == 0)
+            origin.place = closed_.place;
+        origins_[&node] = origin;
+    }
     void backward_begins(GraphNode& node) override { open(Frame::Kind::backward, static_cast<autograd::Node&>(node).name(), &node); }
     void backward_ends(GraphNode&, bool) override {
         if (!frames_.empty()) close();
@@ -131,19 +144,27 @@ private:
         if (kind == Frame::Kind::backward) {
             ++backward_depth_;
             running_.push_back(node);
-        } else if (pending_.size() > base) {
-            place = pending_.back();
-            pending_.pop_back();
-        } else if (!frames_.empty() && frames_.back().kind == Frame::Kind::op) {
-            place = frames_.back().place;  // called by an op of the library
+        } else if (const auto call = find_call(base, kind == Frame::Kind::op ? name : nullptr); call != pending_.end()) {
+            place = call->place;
+            pending_.erase(call);
+        } else if (!frames_.empty() && !frames_.back().has_lines) {
+            place = frames_.back().place;  // called by an op or a module of the library
         } else {
             place = last_;
             place.exact = false;
         }
         frames_.push_back({kind, name, place, made_.size(), reads_.size(), pending_.size()});
     }
+    std::vector<Call>::iterator find_call(std::size_t base, const char* op) {
+        for (std::size_t i = pending_.size(); i-- > base;) {
+            const char* called = pending_[i].op;
+            if (called && op ? std::strcmp(called, op) == 0 : called == op) return pending_.begin() + static_cast<std::ptrdiff_t>(i);
+        }
+        return pending_.end();
+    }
     void close() {
         const Frame& frame = frames_.back();
+        closed_ = {frame.name, frame.place};
         made_.resize(frame.made);
         reads_.resize(frame.reads);
         pending_.resize(frame.pending);
@@ -185,8 +206,9 @@ private:
     };
     std::vector<Made> made_;
     std::vector<Ref<TensorImpl>> reads_;
-    std::vector<Place> pending_;  // of calls whose ops have not begun yet
+    std::vector<Call> pending_;
     Place last_;
+    Call closed_{};  // the op that ended last
     std::vector<const GraphNode*> running_;
     int backward_depth_ = 0;
     ModulePaths modules_;
@@ -228,7 +250,7 @@ namespace train {
 inline void AnomalyWatch::check(const TensorImpl& tensor, bool written, const char* name) {
     const AnomalyOptions options = guards.back()->options_;
     if (guards.back()->warned_[0]) return;
-    const NonFinite found = count_non_finite(tensor);
+    const NonFiniteCount found = count_non_finite(tensor);
     if (found.nan == 0 && (found.infinite == 0 || !options.check_infinity)) return;
 
     const Frame* frame = frames_.empty() || frames_.back().kind != Frame::Kind::op ? nullptr : &frames_.back();
@@ -237,13 +259,13 @@ inline void AnomalyWatch::check(const TensorImpl& tensor, bool written, const ch
     bool given = frame && frame->given_before;
     for (std::size_t i = frame ? frame->reads : reads_.size(); i < reads_.size(); ++i) {
         if (reads_[i]->storage == tensor.storage) continue;  // it was written since
-        const NonFinite input = count_non_finite(*reads_[i]);
+        const NonFiniteCount input = count_non_finite(*reads_[i]);
         given = given || input.any();
         if (found.nan && input.nan && !tainted) tainted = reads_[i].get();
     }
     if (found.nan == 0) {
         // of finite numbers these make infinities only out of one that the program gave them
-        constexpr std::string_view pass_on[] = {"masked_fill", "masked_fill_", "where", "pad", "index_fill", "copy_", "full"};
+        constexpr std::string_view pass_on[] = {"masked_fill", "masked_fill_", "where", "pad", "cat", "stack"};
         if (given || std::find(std::begin(pass_on), std::end(pass_on), name) != std::end(pass_on)) return;
     }
 
@@ -252,17 +274,18 @@ inline void AnomalyWatch::check(const TensorImpl& tensor, bool written, const ch
         while (called != frames_.data() && called[-1].kind == Frame::Kind::op) --called;
         if (op != called->name) op += message(" within ", called->name);
     }
-    std::string text = message(op, ": ", written ? "the tensor written, of shape " : "the output of shape ", tensor.shape, " ");
+    std::string text =
+        message(op, ": ", written ? "the tensor written, of shape " : "the output of shape ", tensor.shape, written ? ", " : " ");
     text += found.describe("is", "has", options.check_infinity);
+    if (const std::string place = text_of(here()); !place.empty()) text += "," + place;
     if (tainted) text += message("; its input of shape ", tainted->shape, " had NaN before");
-    const std::string place = text_of(here());
-    report(place.empty() ? text : text + "," + place, false);
+    report(std::move(text), false);
 }
 
 inline void AnomalyWatch::backward_gave(GraphNode& node, TensorImpl& gradient) {
     const AnomalyOptions options = guards.back()->options_;
     if (!options.check_backward || guards.back()->warned_[1]) return;
-    const NonFinite found = count_non_finite(gradient);
+    const NonFiniteCount found = count_non_finite(gradient);
     if (found.nan == 0 && (found.infinite == 0 || !options.check_infinity)) return;
     const char* name = static_cast<autograd::Node&>(node).name();
     std::string text = message("backward of ", name, " gave ", found.describe("", "", options.check_infinity), " in the gradient of shape ",

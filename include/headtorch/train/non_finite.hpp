@@ -15,7 +15,7 @@
 
 namespace headtorch::train {
 
-struct NonFinite {
+struct NonFiniteCount {
     std::int64_t nan = 0, infinite = 0;
     Shape first_nan, first_infinite;  ///< indices
     bool negative = false;            ///< the first infinity
@@ -61,8 +61,8 @@ bool has_non_finite(const T* x, std::int64_t n) {
 }
 
 template <class T>
-NonFinite count_non_finite(const TensorImpl& tensor) {
-    NonFinite result;
+NonFiniteCount count_non_finite(const TensorImpl& tensor) {
+    NonFiniteCount result;
     result.numel = tensor.numel;
     const T* data = static_cast<const T*>(tensor.data);
     if (tensor.contiguous && !has_non_finite(data, tensor.numel)) return result;
@@ -90,7 +90,7 @@ NonFinite count_non_finite(const TensorImpl& tensor) {
 }  // namespace detail
 
 /// Nothing, of integers and of memory that is not the host's.
-inline NonFinite count_non_finite(const TensorImpl& tensor) {
+inline NonFiniteCount count_non_finite(const TensorImpl& tensor) {
     if (tensor.device != DeviceKind::cpu || !tensor.data) return {};
     if (tensor.dtype == Dtype::float32) return detail::count_non_finite<float>(tensor);
     if (tensor.dtype == Dtype::float64) return detail::count_non_finite<double>(tensor);
