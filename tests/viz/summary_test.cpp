@@ -81,8 +81,9 @@ struct Snapshot {
     template <class Net>
     explicit Snapshot(Net& net) {
         for (const auto& [name, tensor] : net.state_dict()) {
-            values.emplace_back(name, tensor.template is<float>() ? tensor.template get<float>().tolist() : std::vector<float>());
-            if (tensor.template is<std::int64_t>()) values.back().second.push_back(static_cast<float>(tensor.template get<std::int64_t>().item()));
+            values.emplace_back(name, std::vector<float>());
+            if (tensor.template is<float>()) values.back().second = tensor.template get<float>().tolist();
+            if (tensor.template is<std::int64_t>()) values.back().second = {static_cast<float>(tensor.template get<std::int64_t>().item())};
             versions.push_back(tensor.impl()->version());
         }
         for (const auto& parameter : net.parameters()) nodes.push_back(parameter.get()->node.get());
@@ -279,8 +280,9 @@ TEST_CASE("inputs of other types, and given ones", "[summary]") {
     CHECK(summary(doubles, randn<double>({4, 7, 3})).rows[0].outputs == std::vector<Shape>{{4, 7, 2}});
     Words words;
     CHECK(summary(words, ones({2, 3}), zeros<std::int64_t>({2})).rows[0].outputs == std::vector<Shape>{{2, 2}});
-    CHECK_THROWS_WITH(summary(words, {3}), "summary: forward() of Words does not take 1 tensors of its parameters' type or of int64; give "
-                                           "tensors instead of shapes");
+    CHECK_THROWS_WITH(
+        summary(words, {3}),
+        "summary: forward() of Words does not take 1 tensor of its parameters' type or of int64; give tensors instead of shapes");
     Strange strange;
     CHECK_THROWS_AS(summary(strange, {3}), ValueError);
     CHECK_THROWS_AS(summary(words, {{3}, {}}, {.batch_size = 0}), ValueError);

@@ -139,7 +139,8 @@ void with_zeros(const char* op, Net& net, std::span<const Shape> samples, std::i
     }
     if (!done)
         throw ValueError(message(op, ": forward() of ", net.module_ref().name(), " does not take ", shapes.size(),
-                                 " tensors of its parameters' type or of int64; give tensors instead of shapes"));
+                                 shapes.size() == 1 ? " tensor" : " tensors",
+                                 " of its parameters' type or of int64; give tensors instead of shapes"));
 }
 
 }  // namespace headtorch::viz::detail
