@@ -10,6 +10,7 @@
 The file holds the weights, the inputs, the inputs and outputs of every submodule in the order of the calls with the gradients of the
 outputs, the loss, the gradient of every parameter, and the losses and weights of `steps` optimiser steps with the same batch. The module is
 left as it was. It is traced in the mode that it is in; dropout, whose masks no other library draws alike, is switched off meanwhile.
+Parameters whose gradient is nothing but rounding take no steps: Adam and the like would make large ones of it, and each library others.
 What is random beside it starts from `seed`. Needs nothing but torch.
 """
 
@@ -191,6 +192,13 @@ def without_dropout(module):
     return found
 
 
+def only_rounding(module):
+    """Parameters whose gradient is nothing but rounding, as that of a bias in front of a BatchNorm, by name."""
+    largest = {name: p.grad.abs().max().item() for name, p in module.named_parameters() if p.grad is not None and p.numel()}
+    bounds = {name: torch.finfo(p.dtype).eps * 10 * max(largest.values()) for name, p in module.named_parameters() if name in largest}
+    return [name for name in largest if largest[name] < bounds[name]]
+
+
 def trace(module, inputs, file, target=None, loss="sum", optimizer=None, steps=0, seed=0):
     """Writes `file`. `inputs` and `target`: a tensor or a tuple of tensors. `loss`: "sum" or "mean" of the first output, a loss of torch.nn,
     or a function of the output and the targets (then C++ needs the same as `.loss`). `optimizer`: a fresh one over the module's
@@ -231,12 +239,15 @@ def trace(module, inputs, file, target=None, loss="sum", optimizer=None, steps=0
             for name, parameter in module.named_parameters():
                 if parameter.grad is not None:
                     tensors.add(f"gradient.{name}", parameter.grad.to_dense())
+            parameters, unmoved = dict(module.named_parameters()), only_rounding(module)
             for step in range(steps):
                 if step > 0:
                     optimizer.zero_grad()
                     value = compute_loss(loss, module(*[tensor.clone() for tensor in inputs]), target)
                     value.backward()
                     losses.append(value.item())
+                for name in unmoved:
+                    parameters[name].grad = None
                 optimizer.step()
                 if step == 0 or step == steps - 1:
                     for name, tensor in module.state_dict().items():
@@ -259,7 +270,7 @@ def trace(module, inputs, file, target=None, loss="sum", optimizer=None, steps=0
         "torch": torch.__version__, "model": type(module).__name__, "seed": seed,
         "dtype": str(floating[0].dtype).removeprefix("torch.") if floating else "float32", "modules": modules,
         "without_dropout": list(dropped), "calls": calls.calls, "events": calls.events, "inputs": named_inputs, "targets": named_targets,
-        "loss": describe_loss(loss, tensors), "trainable": trainable, "steps": steps,
+        "loss": describe_loss(loss, tensors), "trainable": trainable, "unmoved": unmoved, "steps": steps,
         "optimizer": describe_optimizer(optimizer, module) if optimizer else None,
     }
     tensors.save(file, {"format": FORMAT, "record": json.dumps(record, allow_nan=False)})

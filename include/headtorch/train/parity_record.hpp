@@ -48,7 +48,7 @@ struct ParityRecord {
     std::vector<RecordedModule> modules;
     std::vector<RecordedCall> calls;
     std::vector<std::int64_t> events;  ///< n: call n - 1 begins; -n: it ends
-    std::vector<std::string> inputs, targets, trainable, without_dropout;
+    std::vector<std::string> inputs, targets, trainable, unmoved, without_dropout;
     std::string loss;
     bool custom_loss = false;
     Json loss_options;
@@ -222,6 +222,7 @@ private:
         record_.targets = tensor_names(json, "targets");
         record_.steps = count(json, "steps");
         for (const std::string& name : texts(json, "trainable")) record_.trainable.push_back(renamed(name));
+        for (const std::string& name : texts(json, "unmoved")) record_.unmoved.push_back(renamed(name));
         const Json& loss = object(get(json, "loss"), "loss");
         record_.loss = text(loss, "name");
         record_.custom_loss = loss.contains("custom") && truth(loss, "custom");

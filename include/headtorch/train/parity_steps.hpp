@@ -151,6 +151,22 @@ private:
             for (const Ref<TensorImpl>& tensor : call.tensors)
                 if (tensor->dtype == dtype_of<T> && Tensor<T>(tensor).requires_grad()) Tensor<T>(tensor).retain_grad();
         if (!check_loss(loss, 0)) return;
+        for (const auto& [name, tensor] : nn::detail::named_tensors(root_, nn::TensorKind::parameter)) {
+            if (!tensor.impl()->node || std::find(record_.trainable.begin(), record_.trainable.end(), name) != record_.trainable.end())
+                continue;
+            const std::size_t dot = name.rfind('.');
+            const std::string path = dot == std::string::npos ? "" : name.substr(0, dot), type = check_.type_of(path);
+            return check_.fail({path,
+                                type,
+                                "requires_grad",
+                                "requires_grad_(false) is missing here",
+                                0,
+                                0,
+                                {},
+                                0,
+                                0,
+                                message(layer_name(path, type), ": its ", name.substr(dot + 1), " is trained here, frozen in PyTorch")});
+        }
         const nn::StateDict gradients = record_.below("gradient.");
         if (gradients.empty()) return;
         if (!loss.requires_grad())
@@ -245,6 +261,8 @@ private:
             if (step > 0 && !check_loss(loss, step)) return;
             ModuleGuard::zero_grad(root_);
             loss.backward();
+            for (const std::string& name : record_.unmoved)  // their gradient is nothing but rounding
+                if (const auto found = parameters.find(name); found != parameters.end()) found->second.zero_grad();
             if (options_.step)
                 options_.step();
             else
@@ -253,17 +271,14 @@ private:
             if (step > 0 && step + 1 == record_.steps) check_moves("last.", record_.steps);
         }
     }
-    /// Compares by how much parameters and buffers changed. Where the gradient is nothing but rounding, Adam and the like make it large.
+    /// Compares by how much parameters and buffers changed.
     bool check_moves(const char* prefix, std::size_t steps) {
-        double largest = 0;
-        for (const auto& [name, tensor] : record_.below("gradient.")) largest = std::max(largest, values_of(*tensor.impl()).largest());
         bool right = true;
         for (const auto& [name, tensor] : record_.below(prefix)) {
             const nn::AnyTensorHandle* now = check_.state().find(name);
-            const std::string before = "weight." + name, gradient = "gradient." + name;
+            const std::string before = "weight." + name;
             if (!now || !record_.tensors.contains(before) || !(now->shape() == tensor.shape())) continue;
             const Values start = record_.values(before);
-            if (record_.tensors.contains(gradient) && record_.values(gradient).largest() < 1e-6 * largest) continue;
             Values here = values_of(*now->impl()), there = values_of(*tensor.impl());
             const double rounding =
                 (dtype_of<T> == Dtype::float32 || record_.dtype == Dtype::float32 ? 1e-5 : 1e-13) * std::max(1e-3, there.largest());
