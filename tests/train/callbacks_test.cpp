@@ -153,7 +153,7 @@ TEST_CASE("a training goes on from a checkpoint as if it had never stopped", "[t
         return history;
     };
     Setting whole;
-    const auto all = run(whole, 0, 6);
+    const auto history = run(whole, 0, 6);
     Setting second;
     manual_seed(99);
     second.net = Net();
@@ -165,7 +165,7 @@ TEST_CASE("a training goes on from a checkpoint as if it had never stopped", "[t
     const auto rest = run(second, 2, 6);
     CHECK(numbers_of(second.net) == numbers_of(whole.net));
     CHECK(rest.size() == 4);
-    CHECK(std::vector(all["loss"].begin() + 2, all["loss"].end()) == rest["loss"]);
+    CHECK(std::vector(history["loss"].begin() + 2, history["loss"].end()) == rest["loss"]);
     CHECK(rest.to_csv().find("\n3,") != std::string::npos);  // epochs keep their numbers
     CHECK(rest.to_csv().find("\n1,") == std::string::npos);
 }

@@ -485,6 +485,31 @@ TEST_CASE("what makes no sense is refused before anything changes", "[train][fit
     CHECK(train::fit(net, loader, nn::mse_loss, sgd, {.epochs = 0, .verbose = false}).empty());
 }
 
+TEST_CASE("losses go by their names", "[train][fit]") {
+    struct Sigmoid : nn::Module<Sigmoid> {
+        Tensor<double> forward(const Tensor<double>& x) { return sigmoid(x); }
+    } net;
+    const auto x = tensor<double>({{0.5, -1.0}, {2.0, 0.25}}), t = tensor<double>({{1.0, 0.0}, {0.0, 1.0}});
+    const std::tuple batch(x, t);
+    const auto y = sigmoid(x);
+    CHECK(train::evaluate(net, batch, nn::mse_loss)["loss"] == nn::mse_loss(y, t).item());
+    CHECK(train::evaluate(net, batch, nn::l1_loss)["loss"] == nn::l1_loss(y, t).item());
+    CHECK(train::evaluate(net, batch, nn::smooth_l1_loss)["loss"] == nn::smooth_l1_loss(y, t).item());
+    CHECK(train::evaluate(net, batch, nn::huber_loss)["loss"] == nn::huber_loss(y, t).item());
+    CHECK(train::evaluate(net, batch, nn::binary_cross_entropy)["loss"] == nn::binary_cross_entropy(y, t).item());
+    CHECK(train::evaluate(net, batch, nn::binary_cross_entropy_with_logits)["loss"] == nn::binary_cross_entropy_with_logits(y, t).item());
+    CHECK(train::evaluate(net, batch, nn::soft_margin_loss)["loss"] == nn::soft_margin_loss(y, t).item());
+    CHECK(train::evaluate(net, batch, nn::multilabel_soft_margin_loss)["loss"] == nn::multilabel_soft_margin_loss(y, t).item());
+    CHECK(train::evaluate(net, batch, nn::kl_div)["loss"] == nn::kl_div(y, t).item());
+    CHECK(train::evaluate(net, batch, nn::poisson_nll_loss)["loss"] == nn::poisson_nll_loss(y, t).item());
+    CHECK(train::evaluate(net, batch, nn::cross_entropy)["loss"] == nn::cross_entropy(y, t).item());
+    const auto labels = tensor<std::int64_t>({1, 0});
+    CHECK(train::evaluate(net, std::tuple(x, labels), nn::cross_entropy)["loss"] == nn::cross_entropy(y, labels).item());
+    CHECK(train::evaluate(net, std::tuple(x, labels), nn::nll_loss)["loss"] == nn::nll_loss(y, labels).item());
+    nn::CrossEntropyLoss<double> smoothed({.label_smoothing = 0.1});
+    CHECK(train::evaluate(net, std::tuple(x, labels), smoothed)["loss"] == nn::cross_entropy(y, labels, {.label_smoothing = 0.1}).item());
+}
+
 TEST_CASE("evaluate and predict go over all items", "[train][fit]") {
     const auto set = line_points(50);
     const auto [x, y] = set.tensors();

@@ -20,7 +20,6 @@ using train::Average;
 namespace {
 
 using Labels = Tensor<std::int64_t>;
-constexpr double nan = std::numeric_limits<double>::quiet_NaN();
 constexpr Average averages[] = {Average::binary, Average::micro, Average::macro, Average::weighted};
 const char* const average_names[] = {"binary", "micro", "macro", "weighted"};
 

@@ -53,23 +53,22 @@ double clip_gradients(const Optimizer& optimizer, const FitOptions& options) {
     return norm;
 }
 
-/// The share of each batch in the mean over all of them.
 template <class Batch>
-std::vector<double> shares_of(const std::vector<Batch>& group) {
-    std::vector<double> shares;
+double items_in(const std::vector<Batch>& group) {
     double items = 0;
-    for (const Batch& batch : group) {
-        shares.push_back(static_cast<double>(batch_items(batch)));
-        items += shares.back();
-    }
-    for (double& share : shares) share = shares.size() == 1 || items == 0 ? 1 : share / items;
-    return shares;
+    for (const Batch& batch : group) items += static_cast<double>(batch_items(batch));
+    return items;
+}
+/// The share of a batch in the mean over a group of so many items; exactly 1 when it is alone.
+template <class Batch>
+double share_of(const Batch& batch, const std::vector<Batch>& group, double items) {
+    return group.size() == 1 || items == 0 ? 1 : static_cast<double>(batch_items(batch)) / items;
 }
 
 /// One step of the optimiser for some batches, as if they were one. False when their loss forbids it.
 template <class Net, class Batch, class Loss, class Optimizer>
 bool make_step(Net& net, const std::vector<Batch>& group, Loss& loss, Optimizer& optimizer, const FitOptions& options, Run& run) {
-    const std::vector<double> shares = shares_of(group);
+    const double items = items_in(group);
     optimizer.zero_grad();
     for (std::size_t i = 0; i < group.size(); ++i) {
         const Batch& batch = group[i];
@@ -79,10 +78,11 @@ bool make_step(Net& net, const std::vector<Batch>& group, Loss& loss, Optimizer&
             const auto value = loss(output, target_of(batch));
             number = loss_number(value);
             if (!run.accepts(number)) return false;
-            if (shares[i] == 1)
+            const double share = share_of(batch, group, items);
+            if (share == 1)
                 value.backward();
             else
-                (value * shares[i]).backward();
+                (value * share).backward();
             add_to(run.tally(), number, batch_items(batch), output, target_of(batch));
         }
         if (i + 1 == group.size()) {
@@ -102,22 +102,24 @@ bool make_step(Net& net, const std::vector<Batch>& group, Loss& loss, Optimizer&
     if (options.clip_grad_norm > 0 || options.clip_grad_value > 0)
         throw ValueError(message("fit: gradients cannot be clipped for ", Optimizer::name, ", which searches along them"));
     struct Refused {};
-    const std::vector<double> shares = shares_of(group);
+    using LossValue = std::remove_cvref_t<decltype(loss(output_of(net, group[0]), target_of(group[0])))>;
+    const double items = items_in(group);
     std::vector<double> numbers;
     bool first = true;
     const auto closure = [&] {
         optimizer.zero_grad();
-        OutputOf<Net, Batch> sum;
-        for (std::size_t i = 0; i < group.size(); ++i) {
-            const auto output = output_of(net, group[i]);
-            const auto value = loss(output, target_of(group[i])) * shares[i];
+        LossValue sum;
+        for (const Batch& batch : group) {
+            const auto output = output_of(net, batch);
+            const auto value = loss(output, target_of(batch));
             if (first) {
-                numbers.push_back(loss_number(value) / shares[i]);
+                numbers.push_back(loss_number(value));
                 if (!run.accepts(numbers.back())) throw Refused();
-                add_to(run.tally(), numbers.back(), batch_items(group[i]), output, target_of(group[i]));
+                add_to(run.tally(), numbers.back(), batch_items(batch), output, target_of(batch));
             }
-            value.backward();
-            sum = sum.defined() ? sum + value.detach() : value.detach();
+            const auto part = value * share_of(batch, group, items);
+            part.backward();
+            sum = sum.defined() ? sum + part.detach() : part.detach();
         }
         first = false;
         return sum;

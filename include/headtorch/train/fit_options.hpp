@@ -117,7 +117,8 @@ class SchedulerRef {
 public:
     SchedulerRef() = default;
     template <class S>
-        requires requires(S& scheduler) { scheduler.step(); } || requires(S& scheduler) { scheduler.step(0.0); }
+        requires(!std::same_as<S, SchedulerRef> &&
+                 (requires(S& scheduler) { scheduler.step(); } || requires(S& scheduler) { scheduler.step(0.0); }))
     SchedulerRef(S& scheduler) : scheduler_(&scheduler) {
         if constexpr (requires { scheduler.step(); }) {
             step_ = [](void* address, double) { static_cast<S*>(address)->step(); };

@@ -202,15 +202,15 @@ private:
             throw ValueError("fit: a scheduler that goes by a metric is stepped once an epoch: .scheduler_step = Every::epoch");
     }
     void check_names() const {
-        Numbers all;
-        for (const char* name : {"loss", "lr", "seconds"}) all.set(name, 0);
+        Numbers known;
+        for (const char* name : {"loss", "lr", "seconds"}) known.set(name, 0);
         for (const MetricRef& metric : options_.metrics) {
             Numbers own;
             metric->reset();
             metric->report(own, "");
             for (const auto& [name, value] : own) {
-                if (all.contains(name)) throw ValueError(message("fit: \"", name, "\" is there twice: give a metric another .name"));
-                all.set(name, 0);
+                if (known.contains(name)) throw ValueError(message("fit: \"", name, "\" is there twice: give a metric another .name"));
+                known.set(name, 0);
             }
         }
     }

@@ -14,6 +14,7 @@
 #include "headtorch/ops/loss.hpp"
 #include "headtorch/ops/loss_class.hpp"
 #include "headtorch/ops/loss_more.hpp"
+#include "headtorch/tensor/observer.hpp"
 #include "headtorch/train/fit_options.hpp"
 
 namespace headtorch::train::detail {
@@ -54,8 +55,8 @@ template <class T, class D, class U, class E>
 class LossFunction<Tensor<T, D>, Tensor<U, E>> {
     using Output = Tensor<T, D>;
     using Target = Tensor<U, E>;
-    template <class Options, class... More>
-    using Pointer = Output (*)(const Output&, const Target&, Options, More...);
+    template <class Options>
+    using Pointer = Output (*)(const Output&, const Target&, Options, const Here&);
 
 public:
     LossFunction(Pointer<headtorch::LossOptions> f) : LossFunction(f, 0) {}
@@ -67,33 +68,15 @@ public:
     LossFunction(Pointer<nn::HuberLossOptions> f) : LossFunction(f, 0) {}
     LossFunction(Pointer<nn::KLDivLossOptions> f) : LossFunction(f, 0) {}
     LossFunction(Pointer<nn::PoissonNLLLossOptions> f) : LossFunction(f, 0) {}
-    LossFunction(Pointer<headtorch::LossOptions, const Here&> f) : LossFunction(f, 0) {}
-    LossFunction(Pointer<nn::CrossEntropyOptions<T, D>, const Here&> f) : LossFunction(f, 0) {}
-    LossFunction(Pointer<nn::NLLLossOptions<T, D>, const Here&> f) : LossFunction(f, 0) {}
-    LossFunction(Pointer<nn::WeightedLossOptions<T, D>, const Here&> f) : LossFunction(f, 0) {}
-    LossFunction(Pointer<nn::LogitsLossOptions<T, D>, const Here&> f) : LossFunction(f, 0) {}
-    LossFunction(Pointer<nn::SmoothL1LossOptions, const Here&> f) : LossFunction(f, 0) {}
-    LossFunction(Pointer<nn::HuberLossOptions, const Here&> f) : LossFunction(f, 0) {}
-    LossFunction(Pointer<nn::KLDivLossOptions, const Here&> f) : LossFunction(f, 0) {}
-    LossFunction(Pointer<nn::PoissonNLLLossOptions, const Here&> f) : LossFunction(f, 0) {}
 
     Output operator()(const Output& output, const Target& target) const { return call_(function_, output, target); }
 
 private:
     using Any = void (*)();
-    template <class H>
-    static H line() {
-        if constexpr (requires { H::call("loss"); })
-            return H::call("loss");
-        else if constexpr (requires { H::call(); })
-            return H::call();
-        else
-            return H();
-    }
-    template <class Options, class... More>
-    LossFunction(Pointer<Options, More...> f, int)
+    template <class Options>
+    LossFunction(Pointer<Options> f, int)
         : function_(reinterpret_cast<Any>(f)), call_([](Any function, const Output& output, const Target& target) {
-              return reinterpret_cast<Pointer<Options, More...>>(function)(output, target, Options{}, line<std::remove_cvref_t<More>>()...);
+              return reinterpret_cast<Pointer<Options>>(function)(output, target, Options{}, Here::call());
           }) {}
 
     Any function_;

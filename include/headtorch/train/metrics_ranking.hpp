@@ -163,9 +163,9 @@ public:
 
 private:
     std::vector<detail::RankedCounts> ranked_columns() const {
-        std::vector<detail::RankedCounts> all;
+        std::vector<detail::RankedCounts> ranks;
         const auto c = static_cast<std::size_t>(columns_);
-        if (c == 0) return all;
+        if (c == 0) return ranks;
         const std::size_t n = scores_.size() / c;
         const auto label = [&](std::size_t i, std::size_t k) {
             return classes_ ? labels_[i] == static_cast<std::int64_t>(k) : labels_[i * c + k] == 1;
@@ -174,14 +174,14 @@ private:
         const bool logits = classes_ && options_.from_logits.value_or(outside);
         if (classes_ && c == 2) {  // a binary output in two columns
             const auto score = [&](std::size_t i) { return scores_[2 * i + 1] - (logits ? scores_[2 * i] : 0); };
-            all.push_back(detail::ranked(n, score, [&](std::size_t i) { return label(i, 1); }));
-            return all;
+            ranks.push_back(detail::ranked(n, score, [&](std::size_t i) { return label(i, 1); }));
+            return ranks;
         }
         const std::vector<double> scores = logits ? log_softmax_rows() : scores_;
         for (std::size_t k = 0; k < c; ++k)
-            all.push_back(detail::ranked(
+            ranks.push_back(detail::ranked(
                 n, [&](std::size_t i) { return scores[i * c + k]; }, [&](std::size_t i) { return label(i, k); }));
-        return all;
+        return ranks;
     }
     /// Logits of two items cannot be compared, their probabilities can.
     std::vector<double> log_softmax_rows() const {

@@ -4,6 +4,7 @@
 
 /// A progress bar on stderr: how far, how fast, how long still, and the latest metrics. Silent when stderr is not a terminal.
 
+#include <sys/ioctl.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -79,7 +80,8 @@ inline std::string progress_line(std::string_view description, std::int64_t done
 
 inline int terminal_width() {
     const char* columns = std::getenv("COLUMNS");
-    const int width = columns ? std::atoi(columns) : 0;
+    struct winsize size {};
+    const int width = columns ? std::atoi(columns) : ioctl(2, TIOCGWINSZ, &size) == 0 ? size.ws_col : 0;
     return width > 20 ? width - 1 : 79;
 }
 
