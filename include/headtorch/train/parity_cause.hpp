@@ -229,7 +229,7 @@ private:
                             message("a transposed ", name, ": with its last two dimensions exchanged, PyTorch's output comes out"));
             }
             if (rank > 2) attempt(flipped(before), message("a flipped ", name, ": PyTorch's convolution does not turn its kernel around"));
-            if (rank == 1) {
+            if (rank == 1 && here.shape == there_.shape) {
                 Values change = there_;
                 for (std::size_t i = 0; i < change.size(); ++i) change.data[i] -= here.data[i];
                 if (adds_along(change, before)) cause = named_otherwise_ + message("here ", name, " is not added");

@@ -70,9 +70,9 @@ inline std::string fitted_function(const Values& x, const Values& y, double tole
         return message("multiplication by ", short_number(factor));
     const double offset = y.data[largest] - x.data[largest];
     if (maps_to(x, y, tolerance, [=](double v) { return v + offset; })) return message("addition of ", short_number(offset));
-    const auto [least, most] = std::minmax_element(y.data.begin(), y.data.end());
-    if (maps_to(x, y, tolerance, [=](double v) { return std::clamp(v, *least, *most); }))
-        return message("hardtanh from ", short_number(*least), " to ", short_number(*most));
+    const double least = *std::min_element(y.data.begin(), y.data.end()), most = *std::max_element(y.data.begin(), y.data.end());
+    if (maps_to(x, y, tolerance, [=](double v) { return std::clamp(v, least, most); }))
+        return message("hardtanh from ", short_number(least), " to ", short_number(most));
     return "";
 }
 
