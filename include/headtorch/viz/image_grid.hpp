@@ -13,7 +13,7 @@
 
 #include "headtorch/tensor/access.hpp"
 #include "headtorch/tensor/tensor.hpp"
-#include "headtorch/viz/gnuplot.hpp"
+#include "headtorch/viz/tiles.hpp"
 
 namespace headtorch::viz {
 
@@ -33,75 +33,85 @@ struct ImageGridOptions {
     int image_pixels = 150;  ///< width of one image in the picture
 };
 
-/// See image_grid().
-class ImageGrid {
-public:
-    ImageGrid(std::string body, int width, int height) : body_(std::move(body)), width_(width), height_(height) {}
-    bool save(const std::filesystem::path& path) const { return detail::draw(path, width_, height_, body_); }
+namespace detail {
 
-private:
-    std::string body_;
-    int width_, height_;
-};
+inline std::vector<std::string> lines_of(const std::string& text) {
+    std::vector<std::string> lines(1);
+    for (const char c : text)
+        if (c == '\n')
+            lines.emplace_back();
+        else
+            lines.back() += c;
+    return lines;
+}
 
-/// Images [n, h, w], [n, 1, h, w] or [n, 3, h, w], floating-point in [0, 1] or bytes, with a caption for each (or none at all).
-template <class T>
-ImageGrid image_grid(const Tensor<T>& images, const std::vector<Caption>& captions = {}, ImageGridOptions options = {}) {
-    if (images.dim() != 3 && !(images.dim() == 4 && (images.size(1) == 1 || images.size(1) == 3)))
-        throw ShapeError(message("image_grid: images are [n, h, w], [n, 1, h, w] or [n, 3, h, w], got ", images.shape()));
-    const std::int64_t n = images.size(0), channels = images.dim() == 4 ? images.size(1) : 1, h = images.size(-2), w = images.size(-1);
-    if (images.numel() == 0) throw ValueError("image_grid: there are no images");
+/// `values` are bytes, [n, channels, h, w].
+inline Figure grid_of(const std::vector<double>& values, std::int64_t n, std::int64_t channels, std::int64_t h, std::int64_t w,
+                      const std::vector<Caption>& captions, const ImageGridOptions& options) {
     if (!captions.empty() && static_cast<std::int64_t>(captions.size()) != n)
         throw ValueError(message("image_grid: ", captions.size(), " captions for ", n, " images"));
+    if (options.columns < 0 || options.image_pixels < 1)
+        throw ValueError(message("image_grid: ", options.columns, " columns of ", options.image_pixels, " pixels"));
     const std::int64_t columns =
         std::min(n, options.columns > 0 ? options.columns : static_cast<std::int64_t>(std::ceil(std::sqrt(static_cast<double>(n)))));
     const std::int64_t rows = (n + columns - 1) / columns;
-    std::int64_t lines = 0;
-    for (const Caption& caption : captions)
-        lines = std::max<std::int64_t>(lines, 1 + std::count(caption.text.begin(), caption.text.end(), '\n'));
-    // in units of an image's pixels: a gap between images, and room for the text below each
-    const double gap = 0.12 * static_cast<double>(w), line = gap, text = captions.empty() ? 0 : line * static_cast<double>(lines + 1);
-    const double cell_w = static_cast<double>(w) + gap, cell_h = static_cast<double>(h) + gap + text;
-    const auto values = images.tolist();
+    // in pixels of the picture
+    const double scale = static_cast<double>(options.image_pixels) / static_cast<double>(w);
+    const double gap = 18, em = std::max(12.0, options.image_pixels / 9.5), line = 1.3 * em;
+    std::size_t lines = 0, longest = 1;
+    for (const Caption& caption : captions) {
+        const auto words = lines_of(caption.text);
+        lines = std::max(lines, words.size());
+        for (const std::string& each : words) longest = std::max(longest, detail::columns(each) + (caption.mark == Mark::none ? 0 : 2));
+    }
+    const double size = std::clamp((options.image_pixels + gap - 4) / (0.58 * em * static_cast<double>(longest)), 0.6, 1.0);
+    const double text = static_cast<double>(lines) * line * size + (lines > 0 ? 0.2 * line : 0);
+    const double cell_w = (options.image_pixels + gap) / scale, cell_h = static_cast<double>(h) + (text + gap) / scale;
+    const double margin = gap / scale;
 
-    std::string body = "$pixels << END_OF_DATA\n", labels;
+    Tiles tiles(h, w);
+    Figure figure({.title = options.title,
+                   .equal_axes = true,
+                   .width = static_cast<int>(std::ceil((static_cast<double>(columns) * cell_w + margin) * scale + 1.6 * em)),
+                   .height = static_cast<int>(
+                       std::ceil((static_cast<double>(rows) * cell_h + margin) * scale + (options.title.empty() ? 2.6 : 5.2) * em)),
+                   .font = 0.75 * em});
+    std::vector<Rgb> pixels(static_cast<std::size_t>(h * w));
     for (std::int64_t i = 0; i < n; ++i) {
-        const double left = static_cast<double>(i % columns) * cell_w, top = static_cast<double>(i / columns) * cell_h;
-        for (std::int64_t y = 0; y < h; ++y)
-            for (std::int64_t x = 0; x < w; ++x) {
-                body += message(left + static_cast<double>(x), " ", top + static_cast<double>(y));
-                for (std::int64_t c = 0; c < 3; ++c) {
-                    const auto value =
-                        static_cast<double>(values[static_cast<std::size_t>(((i * channels + (channels == 3 ? c : 0)) * h + y) * w + x)]);
-                    const double byte = std::same_as<T, std::uint8_t> ? value : std::round(255 * std::clamp(value, 0.0, 1.0));
-                    body += message(" ", std::isfinite(byte) ? byte : 0);
-                }
-                body += "\n";
-            }
-        body += "\n\n";  // each image is a data set of its own
+        const double left = margin + static_cast<double>(i % columns) * cell_w, top = margin + static_cast<double>(i / columns) * cell_h;
+        const double* image = values.data() + i * channels * h * w;
+        for (std::int64_t p = 0; p < h * w; ++p) {
+            const auto byte = [&](std::int64_t c) { return std::isfinite(image[c * h * w + p]) ? image[c * h * w + p] : 0; };
+            pixels[static_cast<std::size_t>(p)] = channels == 3 ? Rgb{byte(0), byte(1), byte(2)} : Rgb{byte(0), byte(0), byte(0)};
+        }
+        tiles.add(left + 0.5, top + 0.5, pixels);
         if (captions.empty()) continue;
         const Caption& caption = captions[static_cast<std::size_t>(i)];
-        const char* sign = caption.mark == Mark::right ? "\u2713 " : caption.mark == Mark::wrong ? "\u2717 " : "";
-        const char* colour = caption.mark == Mark::right ? "#007a57" : caption.mark == Mark::wrong ? "#D55E00" : "#222222";
-        std::string rest = sign + caption.text;
-        for (double y = top + static_cast<double>(h) - 0.5 + line; !rest.empty(); y += line) {
-            const std::size_t end = std::min(rest.find('\n'), rest.size());
-            labels += "set label " + detail::quoted(rest.substr(0, end)) +
-                      message(" at ", left + static_cast<double>(w - 1) / 2, ",", y, " center front textcolor rgb '", colour, "' font ',",
-                              std::max(9, options.image_pixels / 13), "'\n");
-            rest.erase(0, end + 1);
-        }
+        const std::string sign = caption.mark == Mark::right ? "\u2713 " : caption.mark == Mark::wrong ? "\u2717 " : "";
+        const char* colour = caption.mark == Mark::right ? right : caption.mark == Mark::wrong ? wrong : ink;
+        const auto words = lines_of(sign + caption.text);
+        for (std::size_t k = 0; k < words.size(); ++k)
+            figure.text(left + static_cast<double>(w) / 2,
+                        top + static_cast<double>(h) + (0.25 + static_cast<double>(k) + 0.5) * line * size / scale, words[k],
+                        {.colour = colour, .size = size});
     }
-    body += "END_OF_DATA\n" + labels + "unset border\nunset tics\nunset key\nset size ratio -1\nset margins 1, 1, 1, " +
-            (options.title.empty() ? "1" : "3") + "\n";
-    if (!options.title.empty()) body += "set title " + detail::quoted(options.title) + "\n";
-    const double right = static_cast<double>(columns) * cell_w - gap, bottom = static_cast<double>(rows) * cell_h - gap;
-    body += message("set xrange [", -0.5 - gap / 2, ":", right - 0.5 + gap / 2, "]\nset yrange [", bottom - 0.5 + gap / 2, ":",
-                    -0.5 - gap / 2, "]\n");
-    body += message("plot for [i = 0:", n - 1, "] $pixels index i using 1:2:3:4:5 with rgbimage");
-    const double scale = options.image_pixels / static_cast<double>(w);
-    return {std::move(body), static_cast<int>((right + gap) * scale) + 30,
-            static_cast<int>((bottom + gap) * scale) + (options.title.empty() ? 30 : 70)};
+    tiles.draw(figure, static_cast<double>(columns) * cell_w + margin, static_cast<double>(rows) * cell_h + margin, false);
+    return figure.settings(std::string("set margins 1, 1, 1, ") + (options.title.empty() ? "1" : "3"));
+}
+
+}  // namespace detail
+
+/// Images [n, h, w], [n, 1, h, w] or [n, 3, h, w], floating-point in [0, 1] or bytes, with a caption for each (or none at all).
+template <class T>
+Figure image_grid(const Tensor<T>& images, const std::vector<Caption>& captions = {}, const ImageGridOptions& options = {}) {
+    if (images.dim() != 3 && !(images.dim() == 4 && (images.size(1) == 1 || images.size(1) == 3)))
+        throw ShapeError(message("image_grid: images are [n, h, w], [n, 1, h, w] or [n, 3, h, w], got ", images.shape()));
+    if (images.numel() == 0) throw ValueError("image_grid: there are no images");
+    std::vector<double> values = detail::numbers_of(images);
+    if constexpr (!std::same_as<T, std::uint8_t>)
+        for (double& value : values) value = std::round(255 * std::clamp(value, 0.0, 1.0));
+    return detail::grid_of(values, images.size(0), images.dim() == 4 ? images.size(1) : 1, images.size(-2), images.size(-1), captions,
+                           options);
 }
 
 }  // namespace headtorch::viz
