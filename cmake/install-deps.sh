@@ -34,7 +34,7 @@ if have apt-get; then
     offered() { [ -n "$(apt-cache show --no-all-versions "$1" 2>/dev/null)" ]; }
     refresh() { $sudo apt-get update -q || say "could not refresh the package lists; trying with those at hand"; }
     install() { $sudo env DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends "$@"; }
-    programs="g++:g++ cmake:cmake ninja:ninja-build pkg-config:pkg-config gnuplot:gnuplot-nox"
+    programs="g++:g++ cmake:cmake ninja:ninja-build pkg-config:pkg-config gnuplot:gnuplot-nox dot:graphviz"
     packages="libeigen3-dev catch2 libcli11-dev zlib1g-dev nlohmann-json3-dev libstb-dev libbenchmark-dev fonts-dejavu-core dataset-fashion-mnist"
     clang="clang libomp-dev libclang-rt-dev"
 elif have dnf; then
@@ -42,7 +42,7 @@ elif have dnf; then
     offered() { [ -n "$(dnf -q repoquery --whatprovides "$1" 2>/dev/null)" ]; }
     refresh() { :; }
     install() { $sudo dnf install -y "$@"; }
-    programs="g++:gcc-c++ cmake:cmake ninja:ninja-build pkg-config:pkgconf-pkg-config gnuplot:gnuplot"
+    programs="g++:gcc-c++ cmake:cmake ninja:ninja-build pkg-config:pkgconf-pkg-config gnuplot:gnuplot dot:graphviz"
     packages="eigen3-devel catch-devel cli11-devel zlib-devel json-devel stb_image-devel stb_image_write-devel google-benchmark-devel dejavu-sans-fonts libasan libubsan libtsan"
     clang="clang libomp-devel compiler-rt"
 elif have brew; then
@@ -50,12 +50,12 @@ elif have brew; then
     offered() { brew info "$1" >/dev/null 2>&1; }
     refresh() { :; }
     install() { brew install "$@"; }
-    programs="c++:gcc cmake:cmake ninja:ninja pkg-config:pkgconf gnuplot:gnuplot"
+    programs="c++:gcc cmake:cmake ninja:ninja pkg-config:pkgconf gnuplot:gnuplot dot:graphviz"
     packages="eigen catch2 cli11 zlib nlohmann-json stb google-benchmark libomp"
     clang="llvm"
 else
     say "found none of apt-get, dnf and brew. Please install: a C++20 compiler (g++ 12 or clang 14, or newer), CMake 3.25, Ninja, Eigen 3.4," >&2
-    say "Catch2, CLI11, zlib, nlohmann-json, stb, Google Benchmark, gnuplot, and the Fashion-MNIST files (see README.md)." >&2
+    say "Catch2, CLI11, zlib, nlohmann-json, stb, Google Benchmark, gnuplot, Graphviz, and the Fashion-MNIST files (see README.md)." >&2
     exit 1
 fi
 

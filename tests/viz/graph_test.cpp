@@ -164,11 +164,19 @@ TEST_CASE("a graph that is too large is cut, and says so", "[graph]") {
           Words{"0 note … 99,998 more nodes", "1 op mul | [2]", "2 op mul | [2]", "3 output mul | [2]", "0 ..> 1", "1 -> 2", "2 -> 3"});
     CHECK(graph.warning == "cut: the last 3 of 100001 nodes (max_nodes = 3)");
 
+    const auto w = randn({2, 2}).requires_grad_();  // an op comes with its leaves or not at all
+    CHECK(viz::graph(matmul(x * 1, w.t()).exp(), {.max_nodes = 3}).boxes.size() == 4);
+    CHECK(viz::graph(x * x.requires_grad_(), {.max_nodes = 1}).boxes.size() == 2);
+
     nn::TransformerEncoderLayer<> layer(8, 2, {.dim_feedforward = 4});
     const viz::Graph tree = viz::graph(layer, {.max_nodes = 3});
     CHECK(tree.warning == "cut: 3 of 10 modules");
     CHECK(tree.boxes.size() == 3 + 2);
     CHECK(viz::graph(layer, {.depth = 0}).boxes.size() == 2);
+    const viz::Graph stack = viz::graph(nn::TransformerEncoder<>(layer, 3));
+    CHECK(stack.subtitle == "32 modules, 1,188 parameters");
+    CHECK(words(stack)[2] == "2 module 0–2 | 3 × TransformerEncoderLayer · 396 parameters each");
+    CHECK(stack.boxes.size() == 12);
     const viz::Graph whole = viz::graph(layer, randn({3, 1, 8}));
     CHECK(whole.boxes.size() > 30);
     CHECK(whole.warning.empty());

@@ -21,43 +21,54 @@
 namespace headtorch::viz {
 namespace detail {
 
-/// The modules below one another.
+/// The modules below one another. Elements of a ModuleList that print alike and follow one another are one box.
 inline Graph module_tree(nn::ModuleRef root, const GraphOptions& options) {
     struct Open {
         nn::ModuleRef module;
-        std::string name;
-        std::size_t outer;
+        std::string first, last;  ///< names
+        std::size_t count, outer;
         int depth;
+        std::string text;  ///< of an element of a list: as it prints
     };
     Graph graph;
     graph.left_to_right = graph.tree = true;
     const std::size_t none = options.max_nodes;
-    std::vector<Open> open = {{root, std::string(root.name()), none, 0}};  // breadth first: what is cut lies deepest
-    std::size_t all = 0;
-    std::vector<std::size_t> left_out;  // boxes that lack some of what is below them
+    std::vector<Open> open = {{root, "", "", 1, none, 0, ""}};  // breadth first: what is cut lies deepest
+    std::vector<std::size_t> left_out;                         // boxes that lack some of what is below them
     for (std::size_t i = 0; i < open.size(); ++i) {
         const Open next = open[i];
-        ++all;
         std::size_t place = none;
         if (graph.boxes.size() < options.max_nodes && (next.outer != none || i == 0) && next.depth <= options.depth) {
             place = graph.boxes.size();
-            graph.boxes.push_back(module_box(next.module, i == 0 ? "" : next.name));
+            Graph::Box box = module_box(next.module, next.count > 1 ? next.first + "\u2013" + next.last : next.first);
+            if (next.count > 1)
+                box.lines[0] = message(next.count, " \u00D7 ", box.lines[0], box.lines[0].ends_with("parameters") ? " each" : "");
+            graph.boxes.push_back(std::move(box));
             if (i > 0) graph.arrows.push_back({next.outer, place, ""});
         } else if (next.outer != none && (left_out.empty() || left_out.back() != next.outer)) {
             left_out.push_back(next.outer);
         }
+        const bool list = next.module.type().list == nn::ModuleType::List::modules;
+        const std::size_t first = open.size();
         nn::detail::for_each_child_of(next.module, [&](std::string_view name, nn::ModuleRef child) {
-            open.push_back({child, std::string(name), place, next.depth + 1});
+            const std::string text = list ? child.to_string() : "";
+            if (list && open.size() > first && open.back().text == text) {
+                open.back().last = name;
+                ++open.back().count;
+            } else {
+                open.push_back({child, std::string(name), std::string(name), 1, place, next.depth + 1, text});
+            }
         });
     }
-    const std::size_t cut = all - graph.boxes.size();
-    if (cut > 0) {
+    if (const std::size_t shown = graph.boxes.size(); shown < open.size()) {
         for (const std::size_t outer : left_out) {
             graph.arrows.push_back({outer, graph.boxes.size(), "", true});
             graph.boxes.push_back({Graph::Kind::note, "\u2026", {}, {}});
         }
-        graph.warning = "cut: " + std::to_string(all - cut) + " of " + std::to_string(all) + " modules";
+        graph.warning = "cut: " + std::to_string(shown) + " of " + std::to_string(open.size()) + " modules";
     }
+    std::size_t all = 0;
+    nn::detail::walk_modules(root, nullptr, [&](nn::ModuleRef) { ++all; });
     graph.title = options.title.empty() ? std::string(root.name()) : options.title;
     graph.subtitle = counted(all, "module") + ", " + parameters_text(root);
     return graph;

@@ -24,7 +24,7 @@ namespace headtorch::viz {
 
 struct GraphOptions {
     std::string title = "";       ///< in place of what the graph would say of itself
-    std::size_t max_nodes = 200;  ///< a larger graph is cut, and says so
+    std::size_t max_nodes = 100;  ///< a larger graph is cut, and says so
     int depth = 1000;             ///< modules this far below the network are drawn as one box, whatever they call
     bool left_to_right = false;   ///< instead of top to bottom
     std::int64_t batch_size = 1;  ///< put in front of shapes

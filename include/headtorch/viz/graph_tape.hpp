@@ -70,18 +70,24 @@ inline Graph tape_graph(const autograd::Node* root, const NamedTensors& named, c
     std::priority_queue<const Node*, std::vector<const Node*>, decltype(earlier)> open(earlier);
     std::set<const Node*> met = {root}, leaves;
     std::vector<const Node*> ops;
-    if (root->is_leaf()) leaves.insert(root);
-    else open.push(root);
+    if (root->is_leaf())
+        leaves.insert(root);
+    else
+        open.push(root);
+    bool full = false;
     while (!open.empty()) {
         const Node* node = open.top();
         open.pop();
-        const bool shown = ops.size() + leaves.size() < options.max_nodes;
-        if (shown) ops.push_back(node);
+        std::set<const Node*> with;  // an op is shown with its leaves or not at all
         for (const Ref<Node>& parent : node->parents()) {
             if (!parent) continue;
             if (met.insert(parent.get()).second && !parent->is_leaf()) open.push(parent.get());
-            if (shown && parent->is_leaf()) leaves.insert(parent.get());
+            if (parent->is_leaf() && !leaves.contains(parent.get())) with.insert(parent.get());
         }
+        full = full || (ops.size() + leaves.size() + 1 + with.size() > options.max_nodes && !ops.empty());
+        if (full) continue;
+        ops.push_back(node);
+        leaves.merge(with);
     }
     std::reverse(ops.begin(), ops.end());
     const std::size_t cut = met.size() - ops.size() - leaves.size();
