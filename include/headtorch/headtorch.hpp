@@ -89,6 +89,7 @@
 #include "headtorch/optim/sgd.hpp"
 #include "headtorch/tensor/access.hpp"
 #include "headtorch/tensor/create.hpp"
+#include "headtorch/tensor/memory.hpp"
 #include "headtorch/tensor/print.hpp"
 #include "headtorch/tensor/random.hpp"
 #include "headtorch/train/early_stopping.hpp"

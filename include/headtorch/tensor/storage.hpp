@@ -44,7 +44,9 @@ private:
 /// A pooled buffer on the host.
 inline Ref<Storage> allocate_storage(Cpu, std::size_t bytes) {
     void* data = cpu::allocate(bytes);
+    cpu::detail::tensor_came(bytes);
     return Ref<Storage>::adopt(cpu::make_pooled<Storage>(data, bytes, +[](Storage* storage) noexcept {
+        cpu::detail::tensor_went(storage->bytes);
         cpu::deallocate(storage->data, storage->bytes);
         cpu::destroy_pooled(storage);
     }));
