@@ -51,14 +51,13 @@ std::vector<double> numbers_of(const Net& net) {
 /// A number that fit() shows as a metric: the next of a list with each epoch.
 class Script final : public train::NumberMetric {
 public:
-    explicit Script(std::vector<double> values) : NumberMetric("script"), values_(std::move(values)) {}
+    explicit Script(std::vector<double> list) : NumberMetric("script"), values(std::move(list)) {}
     void reset() override {}
     void update(const nn::AnyTensorHandle&, const nn::AnyTensorHandle&) override {}
-    double compute() const override { return values_.at(std::min(epoch, values_.size() - 1)); }
-    std::size_t epoch = 0;
+    double compute() const override { return values.at(std::min(epoch, values.size() - 1)); }
 
-private:
-    std::vector<double> values_;
+    std::vector<double> values;
+    std::size_t epoch = 0;
 };
 
 struct Seed {
@@ -116,13 +115,16 @@ TEST_CASE("early stopping as a callback restores the best epoch", "[train][callb
     CHECK(numbers_of(s.net) == weights[2]);
     CHECK(numbers_of(s.net) != weights[5]);
 
-    // a second training begins anew
+    // a second training begins anew, and bears two epochs that are no numbers
     script.epoch = 0;
+    script.values = {nan, nan, 0.2, 0.1};
     CHECK(train::fit(s.net, s.loader, nn::cross_entropy, s.adam, options).size() == 6);
     CHECK(numbers_of(s.net) == weights[8]);
+    CHECK(stopper.best_value() == 0.2);
 
     // without restoring, and by the name of the class
     script.epoch = 0;
+    script.values = {0.5, nan, 0.8, 0.7};
     weights.clear();
     train::FitOptions other = options;
     train::EarlyStopping<Net> typed({.patience = 3, .mode = train::Goal::max, .monitor = "script", .restore_best_weights = false});
@@ -304,7 +306,7 @@ TEST_CASE("Ctrl-C ends the running epoch: the best weights, the history and a ch
                                     {.epochs = 10,
                                      .validation = s.loader,
                                      .metrics = {script},
-                                     .callbacks = {train::LambdaCallback(functions), checkpoint, stopper},
+                                     .callbacks = {train::LambdaCallback(functions), stopper, checkpoint},
                                      .verbose = false});
     CHECK(history.size() == 3);
     CHECK(history.stop_reason == "interrupted");

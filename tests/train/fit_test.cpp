@@ -306,18 +306,21 @@ TEST_CASE("callbacks are called in order and see where training stands", "[train
           "done 2\n");
 
     SECTION("stopping after a batch closes the epoch") {
-        int ends = 0;
-        const auto history = train::fit(net, loader, nn::mse_loss, sgd,
-                                        {.epochs = 5,
-                                         .validation = loader,
-                                         .callbacks = {train::LambdaCallback({.on_batch_end =
-                                                                                  [](FitState& c) {
-                                                                                      if (c.epoch == 1 && c.batch == 0) c.stop("enough");
-                                                                                      c.stop_reason();
-                                                                                  },
-                                                                              .on_train_end = [&](FitState&) { ++ends; }})},
-                                         .verbose = false});
+        int ends = 0, batches = 0;
+        const train::LambdaFunctions stopping = {
+            .on_batch_end =
+                [&](FitState& c) {
+                    ++batches;
+                    if (c.epoch == 1 && c.batch == 0) c.stop("enough");
+                    if (c.stopping()) c.stop("later");
+                },
+            .on_train_end = [&](FitState&) { ++ends; },
+        };
+        const auto history =
+            train::fit(net, loader, nn::mse_loss, sgd,
+                       {.epochs = 5, .validation = loader, .callbacks = {train::LambdaCallback(stopping)}, .verbose = false});
         CHECK(history.size() == 2);
+        CHECK(batches == 3 + 1);
         CHECK(history.stop_reason == "enough");
         CHECK(std::isfinite(history["val_loss"][1]));
         CHECK(ends == 1);

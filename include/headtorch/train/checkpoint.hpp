@@ -57,7 +57,7 @@ public:
                 save(state, state.epoch + 1);
                 best_ = value;
             }
-        } else if ((state.epoch + 1) % options_.every == 0 || state.interrupted) {
+        } else if ((state.epoch + 1) % options_.every == 0 || state.epoch + 1 == state.epochs || state.stopping()) {
             save(state, state.epoch + 1);
         }
     }
