@@ -11,7 +11,8 @@ The file holds the weights, the inputs, the inputs and outputs of every submodul
 outputs, the loss, the gradient of every parameter, and the losses and weights of `steps` optimiser steps with the same batch. The module is
 left as it was. It is traced in the mode that it is in; dropout, whose masks no other library draws alike, is switched off meanwhile.
 Parameters whose gradient is nothing but rounding take no steps: Adam and the like would make large ones of it, and each library others.
-What is random beside it starts from `seed`. Needs nothing but torch.
+How rounding grows from step to step is measured, by steps from weights that differ in their last digits, those of float and of double.
+What else is random starts from `seed`. Needs nothing but torch.
 """
 
 import argparse
@@ -199,6 +200,34 @@ def only_rounding(module):
     return [name for name in largest if largest[name] < bounds[name]]
 
 
+def take_steps(module, inputs, target, loss, optimizer, steps, unmoved):
+    """The losses before each step, and the states after the first and the last one."""
+    parameters, losses, states = dict(module.named_parameters()), [], []
+    for step in range(steps):
+        optimizer.zero_grad()
+        value = compute_loss(loss, module(*[tensor.clone() for tensor in inputs]), target)
+        value.backward()
+        losses.append(value.item())
+        for name in unmoved:
+            parameters[name].grad = None
+        optimizer.step()
+        if step in (0, steps - 1):
+            states.append(copy.deepcopy(module.state_dict()))
+    return losses, states[0], states[-1]
+
+
+def spread(before, state, near_before, near):
+    """How much more one run changed than another, over how much it changed: root mean squares, by name."""
+    result = {}
+    for name, tensor in state.items():
+        change = (tensor - before[name]).double()
+        apart = (change - (near[name] - near_before[name]).double()).norm().item()
+        result[name] = min(apart / change.norm().item(), 1e9) if apart > 0 and change.any() else 0.0
+        if not math.isfinite(result[name]):
+            result[name] = 1e9
+    return result
+
+
 def trace(module, inputs, file, target=None, loss="sum", optimizer=None, steps=0, seed=0):
     """Writes `file`. `inputs` and `target`: a tensor or a tuple of tensors. `loss`: "sum" or "mean" of the first output, a loss of torch.nn,
     or a function of the output and the targets (then C++ needs the same as `.loss`). `optimizer`: a fresh one over the module's
@@ -209,7 +238,7 @@ def trace(module, inputs, file, target=None, loss="sum", optimizer=None, steps=0
         raise ValueError(f"trace: loss is \"sum\", \"mean\", a loss of torch.nn or a function, got {loss!r}")
     if steps and optimizer is None:
         raise ValueError("trace: steps need an optimizer, as in optimizer=torch.optim.SGD(module.parameters(), lr=0.01)")
-    if optimizer is not None and optimizer.state:
+    if optimizer is not None and any(state.get("step", 1) > 0 for state in optimizer.state.values()):
         raise ValueError("trace: the optimizer has taken steps already; make a fresh one")
 
     tensors = Tensors()
@@ -232,29 +261,35 @@ def trace(module, inputs, file, target=None, loss="sum", optimizer=None, steps=0
             output = module(*[tensor.clone() for tensor in inputs])
             calls.remove()
             value = compute_loss(loss, output, target)
-            losses = [value.item()]
+            losses, spreads = [value.item()], {"float32": {"losses": [0.0], "first": {}, "last": {}}}
             trainable = [name for name, parameter in module.named_parameters() if parameter.requires_grad]
             if value.requires_grad:
                 value.backward()
             for name, parameter in module.named_parameters():
                 if parameter.grad is not None:
                     tensors.add(f"gradient.{name}", parameter.grad.to_dense())
-            parameters, unmoved = dict(module.named_parameters()), only_rounding(module)
-            for step in range(steps):
-                if step > 0:
-                    optimizer.zero_grad()
-                    value = compute_loss(loss, module(*[tensor.clone() for tensor in inputs]), target)
-                    value.backward()
-                    losses.append(value.item())
-                for name in unmoved:
-                    parameters[name].grad = None
-                optimizer.step()
-                if step == 0 or step == steps - 1:
-                    for name, tensor in module.state_dict().items():
-                        if step == 0:
-                            tensors.add(f"first.{name}", tensor)
-                        if step == steps - 1:
-                            tensors.add(f"last.{name}", tensor)
+            unmoved = only_rounding(module)
+            if steps:
+                def run():
+                    torch.manual_seed(seed)
+                    optimizer.load_state_dict(copy.deepcopy(optimizer_before))
+                    return take_steps(module, inputs, target, loss, optimizer, steps, unmoved)
+                module.load_state_dict(before)
+                losses, first, last = run()
+                for kind, state in (("first", first), ("last", last)):
+                    for name, tensor in state.items():
+                        tensors.add(f"{kind}.{name}", tensor)
+                for dtype in (torch.float32, floating[0].dtype):
+                    module.load_state_dict(before)
+                    with torch.no_grad():
+                        for parameter in module.parameters():
+                            parameter.mul_(1 + torch.finfo(dtype).eps * torch.randn_like(parameter))
+                    beside = copy.deepcopy(module.state_dict())
+                    near, near_first, near_last = run()
+                    spreads[str(dtype).removeprefix("torch.")] = {
+                        "losses": [min(abs(a - b) / abs(a), 1e9) if a else 1e9 for a, b in zip(losses, near)],
+                        "first": spread(before, first, beside, near_first), "last": spread(before, last, beside, near_last)}
+            spreads.setdefault("float64", spreads["float32"])
             tensors.add("losses", torch.tensor(losses, dtype=torch.float64))
     finally:
         calls.remove()
@@ -270,7 +305,7 @@ def trace(module, inputs, file, target=None, loss="sum", optimizer=None, steps=0
         "torch": torch.__version__, "model": type(module).__name__, "seed": seed,
         "dtype": str(floating[0].dtype).removeprefix("torch.") if floating else "float32", "modules": modules,
         "without_dropout": list(dropped), "calls": calls.calls, "events": calls.events, "inputs": named_inputs, "targets": named_targets,
-        "loss": describe_loss(loss, tensors), "trainable": trainable, "unmoved": unmoved, "steps": steps,
+        "loss": describe_loss(loss, tensors), "trainable": trainable, "unmoved": unmoved, "steps": steps, "spread": spreads,
         "optimizer": describe_optimizer(optimizer, module) if optimizer else None,
     }
     tensors.save(file, {"format": FORMAT, "record": json.dumps(record, allow_nan=False)})

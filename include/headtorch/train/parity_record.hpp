@@ -55,7 +55,9 @@ struct ParityRecord {
     std::string optimizer;  ///< "" when there was none
     std::vector<RecordedGroup> groups;
     std::size_t steps = 0;
-    std::vector<double> losses;
+    std::vector<double> losses, loss_spread;
+    /// How far rounding alone brings two runs apart in PyTorch, relative to the change; by "first." or "last." and the name.
+    std::map<std::string, double> spread;
     nn::StateDict tensors;
 
     const RecordedModule* module(std::string_view path) const {
@@ -111,7 +113,7 @@ public:
         for (const auto& [name, tensor] : file.state) record_.tensors.append(renamed_tensor(name), tensor);
         read_modules(json);
         read_calls(json);
-        read_training(json);
+        read_training(json, dtype);
         return std::move(record_);
     }
 
@@ -135,6 +137,10 @@ private:
         const Json& value = get(json, key);
         if (!value.is_number_unsigned()) fail("its record's ", key, " is no number");
         return value.get<std::uint64_t>();
+    }
+    double number(const Json& value, const char* what) const {
+        if (!value.is_number()) fail("its record's ", what, " has something that is no number");
+        return value.get<double>();
     }
     const Json& list(const Json& json, const char* key) const {
         const Json& value = get(json, key);
@@ -217,7 +223,7 @@ private:
         }
         if (!open.empty() || record_.events.size() != 2 * record_.calls.size()) fail("not all of its calls begin and end");
     }
-    void read_training(const Json& json) {
+    void read_training(const Json& json, std::optional<Dtype> dtype) {
         record_.inputs = tensor_names(json, "inputs");
         record_.targets = tensor_names(json, "targets");
         record_.steps = count(json, "steps");
@@ -231,6 +237,13 @@ private:
         record_.losses = record_.values("losses").data;
         if (record_.losses.size() != std::max<std::size_t>(1, record_.steps))
             fail("it has ", record_.losses.size(), " losses of ", record_.steps, " steps");
+        const bool fine = record_.dtype == Dtype::float64 && dtype == Dtype::float64;
+        const Json& spread = object(get(object(get(json, "spread"), "spread"), fine ? "float64" : "float32"), "spread");
+        for (const Json& each : list(spread, "losses")) record_.loss_spread.push_back(number(each, "spread"));
+        record_.loss_spread.resize(record_.losses.size());
+        for (const char* kind : {"first", "last"})
+            for (const auto& [name, value] : object(get(spread, kind), kind).items())
+                record_.spread[message(kind, ".", renamed(name))] = number(value, "spread");
         const Json& optimizer = get(json, "optimizer");
         if (optimizer.is_null()) {
             if (record_.steps > 0) fail("it has steps but no optimizer");
