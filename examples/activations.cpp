@@ -40,6 +40,7 @@ int main(int argc, char** argv) {
     examples::Page page(options, "Activations");
 
     std::vector<std::vector<std::string>> rows;
+    std::vector<viz::Figure> panels;
     double largest_error = 0;
     for (const Activation& activation : activations()) {
         const Tensor<double> x = arange<double>(-600, 601) / 100;  // 0 exactly, for the kinks
@@ -64,11 +65,25 @@ int main(int argc, char** argv) {
         rows.push_back(std::move(row));
 
         if (options.plots) {
+            // SoftExponential ends where its logarithm does: not drawn are the way to infinity, and what lies beyond.
+            const Tensor<bool> wild = isnan(y) | (y < -7) | (slope > 7);
+            const Tensor<double> value = y.detach().clone();
+            value.masked_fill_(wild, std::numeric_limits<double>::quiet_NaN());
+            slope.masked_fill_(wild, std::numeric_limits<double>::quiet_NaN());
             viz::Figure figure({.title = activation.name + ": " + activation.formula, .x_label = "x", .y_label = "value, derivative"});
-            figure.line(x, y.detach(), "value").line(x, slope, "derivative");
+            figure.horizontal_line(0, viz::Dash::solid).vertical_line(0, viz::Dash::solid);
+            figure.line(x, value, "value").line(x, slope, "derivative").x_range(-6, 6, true);
+            panels.push_back(viz::Figure({.title = activation.name, .x_label = "x"}).line(x, value).line(x, slope).x_range(-6, 6, true));
             page.picture(figure, "activations_" + activation.file + ".png", activation.name + ": " + activation.formula + ".",
                          "Two curves over x from -6 to 6: the value of " + activation.name + ", and its derivative.");
         }
+    }
+    if (options.plots) {
+        const viz::Panels overview(
+            panels, {.title = "Activations (solid) and their derivatives (dashed)", .columns = 4, .panel_width = 340, .panel_height = 300});
+        page.picture(overview, "activations.png", "All activations: values, and derivatives dashed. Mind the different heights.",
+                     "Twelve small panels, each with the curve of an activation and, dashed, of its derivative.");
+        page.main_picture();
     }
     page.table("Values and derivatives at -2, 0 and 2.", {"activation", "f(-2)", "f(0)", "f(2)", "f'(-2)", "f'(0)", "f'(2)"}, rows);
     examples::Result()

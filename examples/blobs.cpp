@@ -14,8 +14,7 @@ int main(int argc, char** argv) {
         examples::parse(argc, argv, "blobs", "Four clouds of points told apart; the probabilities of each class.", {.epochs = 10});
     examples::Page page(options, "Blobs");
 
-    const auto [x, y] = data::make_blobs(
-        200, {.centers = 4, .cluster_std = 0.15, .center_box = {-1.2, 1.2}, .random_state = 12345});
+    const auto [x, y] = data::make_blobs(200, {.centers = 4, .cluster_std = 0.15, .center_box = {-1.2, 1.2}, .random_state = 12345});
     const data::DataLoader loader(data::TensorDataset(x, y), {.batch_size = 50, .shuffle = true});
 
     // The tutorial is one long script: four regressions and a classification have drawn 289 random numbers before this. Without this
@@ -55,8 +54,9 @@ int main(int argc, char** argv) {
 
     if (options.plots) {
         const std::vector<std::string> names = {"class 0", "class 1", "class 2", "class 3"};
-        viz::Figure figure({.title = "Four classes, and the regions that were learned", .equal_axes = true});
-        figure.regions(net, x).scatter(x, y, names);
+        viz::Figure figure(
+            {.title = "Four classes, and the regions that were learned", .x_label = "x₁", .y_label = "x₂", .equal_axes = true});
+        figure.regions(net, x, {.resolution = 400, .boundary = true}).scatter(x, y, names);
         page.picture(figure, "blobs_regions.png", "The 200 points and the class that the network gives to each place.",
                      "Four clouds of points, each within a region of its own colour; the borders are straight lines with a few bends.");
         viz::Figure losses({.title = "Cross entropy", .x_label = "epoch", .y_label = "loss"});

@@ -22,8 +22,8 @@ struct Net : nn::Module<Net> {
 };
 
 int main(int argc, char** argv) {
-    const examples::Options options =
-        examples::parse(argc, argv, "disk", "Points inside and outside a disk told apart by a network of 4,482 parameters.", {.epochs = 300});
+    const examples::Options options = examples::parse(
+        argc, argv, "disk", "Points inside and outside a disk told apart by a network of 4,482 parameters.", {.epochs = 300});
     examples::Page page(options, "Disk");
 
     // 3,000 points in [-1, 1) x [-1, 1); the square has area 4, the disk 2.
@@ -59,24 +59,25 @@ int main(int argc, char** argv) {
     }
 
     if (options.plots) {
-        viz::Figure regions({.title = "Inside or outside the disk", .equal_axes = true});
-        regions.regions(net, x).scatter(x, inside, {"outside", "inside"});
+        viz::Figure regions({.title = "Inside or outside the disk", .x_label = "x₁", .y_label = "x₂", .equal_axes = true});
+        regions.regions(net, x, {.resolution = 400}).scatter(x.narrow(0, 0, 600), inside.narrow(0, 0, 600), {"outside", "inside"});
         std::vector<double> circle_x, circle_y;
         for (int i = 0; i <= 200; ++i) {
             const double angle = 2 * std::numbers::pi * i / 200;
             circle_x.push_back(radius * std::cos(angle));
             circle_y.push_back(radius * std::sin(angle));
         }
-        regions.line(circle_x, circle_y, "the true border");
-        page.picture(regions, "disk_regions.png", "The 3,000 points, what the network says of the plane, and the true border.",
+        regions.line(circle_x, circle_y, "true border", {.kind = 6, .dash = viz::Dash::dashed});
+        page.picture(regions, "disk_regions.png", "What the network says of the plane, the first 600 of the points, and the true border.",
                      "A round region in the middle of a square, filled with the points of one class; the border that was learned is "
                      "close to the true circle.");
-        viz::Figure accuracy({.title = "Share of the points on the right side", .x_label = "epoch", .y_label = "accuracy"});
-        page.picture(accuracy.line(history["accuracy"]), "disk_accuracy.png", "Accuracy after each epoch.",
-                     "A curve that rises from about 0.6 to almost 1.");
-        viz::Figure losses({.title = "Negative log-likelihood", .x_label = "epoch", .y_label = "loss"});
-        page.picture(losses.line(history["loss"]), "disk_loss.png", "Mean loss of each epoch.",
-                     "A curve that falls from 0.7, slowly at first, then faster, to below 0.2.");
+        const std::vector<double> epochs = arange<double>(0, options.epochs + 1).tolist();
+        viz::Figure losses({.x_label = "epoch", .y_label = "negative log-likelihood"});
+        viz::Figure accuracies({.x_label = "epoch", .y_label = "share of points on the right side"});
+        const viz::Panels curves({losses.line(epochs, history["loss"]), accuracies.line(epochs, history["accuracy"])},
+                                 {.title = "Training", .columns = 2, .panel_width = 560, .panel_height = 440});
+        page.picture(curves, "disk_training.png", "Mean loss of each epoch, and accuracy after it.",
+                     "A curve that falls from 0.7, slowly at first, then faster, to below 0.2, and one that rises from 0.6 to almost 1.");
     }
     const auto accuracy_at = [&](std::size_t epoch) { return history["accuracy"][std::min(epoch, history.size() - 1)]; };
     examples::Result()

@@ -60,26 +60,20 @@ void run(const examples::Options& options, examples::Page& page, examples::Resul
     page.table(title + ": learned from batches, and exact.", {"", "learned", "closed form"}, rows);
     if (!options.plots) return;
 
-    if (features == 1) {
-        viz::Figure figure({.title = "Linear regression", .x_label = "x", .y_label = "y"});
-        const Tensor<> ends = tensor({{x.min().item()}, {x.max().item()}});
-        figure.scatter(cat({x, y}, 1), "500 points");
-        figure.line(ends, net(ends), "learned line");
-        page.picture(figure, "linear_regression.png", "The points, and the line that was learned from them.",
+    if (features == 1)
+        page.picture(viz::regression_fit(x, y, net, {.title = "Linear regression", .data_name = "500 points", .fit_name = "learned line"}),
+                     "linear_regression.png", "The points, and the line that was learned from them.",
                      "A cloud of points that rises to the right; a straight line runs through its middle.");
-    } else {
-        viz::Figure figure({.title = "Three features: what was predicted, and what is true", .x_label = "true y", .y_label = "predicted y"});
-        const Tensor<> ends = tensor({y.min().item(), y.max().item()});
-        figure.scatter(cat({y, net(x)}, 1), "500 points");
-        figure.line(ends, ends, "predicted = true");
-        page.picture(figure, "linear_regression_three.png", "Three features: predicted against true values; what is left is noise.",
-                     "A narrow band of points along the diagonal.");
-    }
+    else
+        page.picture(viz::residuals(y, net(x), {.title = "Linear regression of three features: residuals"}),
+                     "linear_regression_residuals.png",
+                     "Three features: what the prediction leaves over is noise with a standard deviation of 10, and nothing else.",
+                     "Points scattered evenly around a level line at zero, and beside them a histogram like a bell.");
 }
 
 int main(int argc, char** argv) {
-    const examples::Options options = examples::parse(argc, argv, "linear_regression",
-                                                      "Linear regression of one feature and of three, beside the exact solution.", {.epochs = 5});
+    const examples::Options options = examples::parse(
+        argc, argv, "linear_regression", "Linear regression of one feature and of three, beside the exact solution.", {.epochs = 5});
     examples::Page page(options, "Linear regression");
     examples::Result result;
     run<1>(options, page, result);

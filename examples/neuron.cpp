@@ -66,10 +66,16 @@ int main(int argc, char** argv) {
 
     if (options.plots) {
         viz::Figure figure({.title = "One neuron: a AND b", .x_label = "a", .y_label = "b", .equal_axes = true});
-        figure.regions(neuron, tensor({{-0.5, -0.5}, {1.5, 1.5}}))
+        figure.regions(neuron, tensor({{-0.5, -0.5}, {1.5, 1.5}}), {.resolution = 400, .boundary = true})
             .scatter(inputs, target.squeeze(1).to<std::int64_t>(), {"a AND b is 0", "a AND b is 1"});
         page.picture(figure, "neuron_and.png", "What one neuron can do: cut the plane along a straight line.",
                      "Four points at the corners of a square; a slanting border separates the point (1, 1) from the other three.");
+        const std::vector<std::string> names = {"class 0", "class 1", "class 2", "class 3"};
+        const viz::Panels classes({viz::bars(names, scores, {.title = "Scores", .label = "score"}),
+                                   viz::bars(names, softmax(scores, 0), {.title = "Softmax", .label = "probability"})},
+                                  {.columns = 2, .panel_width = 560, .panel_height = 420});
+        page.picture(classes, "neuron_softmax.png", "Softmax: the largest score gets almost all of the probability.",
+                     "Two bar charts of four classes: scores, one of them far below zero, and probabilities, one of them near 1.");
     }
     examples::Result()
         .add("and_errors", ((fires != (target > 0.5)).sum() + ((learned > 0.5) != (target > 0.5)).sum()).item())

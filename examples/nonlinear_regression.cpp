@@ -49,7 +49,7 @@ std::vector<double> learn(auto& net, const Tensor<>& x, const Tensor<>& y, std::
 viz::Figure features_of(auto& net, const Tensor<>& x, const std::string& title) {
     viz::Figure figure({.title = title, .x_label = "x", .y_label = "feature times its output weight"});
     const Tensor<> shares = net.features(x) * net.output.weight;  // [n, 3] * [1, 3]
-    for (std::int64_t node = 0; node < shares.size(1); ++node) figure.line(x, shares(all, node), message("hidden node ", node + 1));
+    for (std::int64_t node = 0; node < shares.size(1); ++node) figure.line(x, shares(all, node), message("node ", node + 1));
     return figure;
 }
 
@@ -77,18 +77,26 @@ int main(int argc, char** argv) {
     page.log("all points: loss %.4f, deep network %.4f\n", loss, deep_loss);
     if (options.plots) {
         viz::Figure fit({.title = "A curve and what was learned of it", .x_label = "x", .y_label = "y"});
-        fit.scatter(cat({x, y}, 1), "500 points").line(x, shallow(x), "1-3-1").line(x, deep(x), "1-5-3-1");
-        page.picture(fit, "nonlinear_regression.png", "The points, and the curves of the two networks after training.",
-                     "A wavy curve of points that rises steeply near 1; two lines follow it closely.");
-        page.picture(features_of(shallow, x, "1-3-1: the features of the hidden nodes"), "nonlinear_regression_features.png",
-                     "Each hidden node of the small network is a smooth step; their sum and a constant make the curve.",
-                     "Three curves shaped like an S, at different places and of different heights.");
-        page.picture(features_of(deep, x, "1-5-3-1: the features of the last hidden nodes"), "nonlinear_regression_deep_features.png",
-                     "A node of the second hidden layer sums five such steps, and can rise and fall.",
-                     "Three curves, some of which rise and fall again.");
+        const auto list = [](const Tensor<>& values) { return values.to<double>().tolist(); };
+        fit.scatter(cat({x, y}, 1), "500 points");
+        fit.line(list(x), list(shallow(x)), "1-3-1", {.width = 4});
+        fit.line(list(x), list(deep(x)), "1-5-3-1", {.kind = 6, .dash = viz::Dash::dashed, .width = 4});
+        page.picture(
+            fit, "nonlinear_regression.png",
+            "The points, and the curves of the two networks after training. Both follow the points where these are many; at the ends, "
+            "where they are few, the sums of smooth steps run level.",
+            "A curve of points that falls, rises in two steps and falls again; two lines follow its rise and stay level at the ends.");
+        const viz::Panels features(
+            {features_of(shallow, x, "1-3-1"), features_of(deep, x, "1-5-3-1")},
+            {.title = "The features of the last hidden nodes", .columns = 2, .panel_width = 560, .panel_height = 480});
+        page.picture(
+            features, "nonlinear_regression_features.png",
+            "Each hidden node of the small network is a smooth step; their sum and a constant make the curve. A node of the second "
+            "hidden layer is a step of a sum of five steps, and need not be a symmetric one.",
+            "Two panels with three curves each, all shaped like an S, at different places and of different heights.");
         viz::Figure curves({.title = "Mean squared error", .x_label = "epoch", .y_label = "loss", .log_y = true});
-        page.picture(curves.line(losses, "1-3-1").line(deep_losses, "1-5-3-1"), "nonlinear_regression_loss.png",
-                     "Loss of each epoch.", "Two falling curves, one of 5 epochs and one of 20.");
+        page.picture(curves.line(losses, "1-3-1").line(deep_losses, "1-5-3-1"), "nonlinear_regression_loss.png", "Loss of each epoch.",
+                     "Two falling curves, one of 5 epochs and one of 20.");
     }
     examples::Result()
         .add("first_loss", losses.front())

@@ -24,8 +24,8 @@ int main(int argc, char** argv) {
     const Tensor<> score = tensor({{1.2}, {-0.7}}), yes_or_no = tensor({{1}, {1}});
     const Tensor<> number = tensor({{2.5}, {-1}}), true_number = tensor({{3}, {-1.5}});
     const Tensor<> scores = tensor({{2, -1, 0.5}, {0.1, 0.2, 3}});
-    const auto label = tensor<std::int64_t>({0, 1});                  // the class of each row
-    const Tensor<> labels = tensor({{1, 0, 1}, {0, 0, 1}});           // for each row and label, yes or no
+    const auto label = tensor<std::int64_t>({0, 1});         // the class of each row
+    const Tensor<> labels = tensor({{1, 0, 1}, {0, 0, 1}});  // for each row and label, yes or no
 
     const double binary = nn::binary_cross_entropy(sigmoid(score), yes_or_no).item();
     const double binary_logits = nn::binary_cross_entropy_with_logits(score, yes_or_no).item();
