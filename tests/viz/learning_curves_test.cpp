@@ -85,7 +85,7 @@ TEST_CASE("curves of one quantity share a colour, and the best epoch is marked",
     }
     const auto picture = drawn(panels);
     for (const char* words :
-         {"Curves", "epoch", "cross entropy", "accuracy", "training", "validation", "best, epoch 4: 0.25", "epoch 4: 0.53"})
+         {"Curves", "epoch", "cross entropy", "accuracy", "training", "validation", "best epoch", "best epoch 4: 0.25", "epoch 4: 0.53"})
         CHECK(picture.says(words));
     CHECK_FALSE(picture.says("lr"));
     CHECK_FALSE(picture.says("seconds"));
@@ -131,7 +131,7 @@ TEST_CASE("a live plot without a window rewrites its file", "[viz]") {
         }
         CHECK(content(path).size() > 5000);
     }
-    CHECK(content(folder.path / "live.svg").find("best, epoch 4: 0.25</text>") != std::string::npos);
+    CHECK(content(folder.path / "live.svg").find("best epoch 4: 0.25</text>") != std::string::npos);
     CHECK(testing::xml_fault(content(folder.path / "live.svg")) == "");
     CHECK(io::read_image((folder.path / "live.png").string()).size(1) > 400);
     CHECK(folder.files() == 2);

@@ -59,11 +59,11 @@ inline int mark(std::size_t kind) {
 inline const char* dash_text(Dash dash) {
     switch (dash) {
         case Dash::dashed:
-            return "(14,7)";
+            return "(10,5)";
         case Dash::dotted:
             return "(3,5)";
         case Dash::dash_dot:
-            return "(14,5,3,5)";
+            return "(10,4,2,4)";
         case Dash::solid:
             break;
     }

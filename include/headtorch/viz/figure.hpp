@@ -56,13 +56,19 @@ public:
         return line(x, y, name, LineStyle{.dash = dashes[kinds_ % dashes.size()]});
     }
     Figure& line(const std::vector<double>& x, const std::vector<double>& y, const std::string& name, const LineStyle& style) {
-        const std::string data = series("line", x, y);
+        std::string data = series("line", x, y);
+        if (style.steps) {  // corners, so that dashes run on around them
+            data.clear();
+            for (std::size_t i = 0; i < x.size(); ++i) {
+                if (i > 0) append_point(data, x[i - 1], y[i]);
+                append_point(data, x[i], y[i]);
+            }
+        }
         const std::size_t kind = style.kind < 0 ? kinds_++ : static_cast<std::size_t>(style.kind);
-        std::string words = "using 1:2 with ";
-        words += style.steps ? "fsteps" : style.marks ? "linespoints" : "lines";
-        words += detail::join(" linewidth ", style.width, " dashtype ", detail::dash_text(style.dash), " linecolor rgb '",
-                              detail::colour(kind), "'");
-        if (style.marks && !style.steps) words += detail::join(" pointtype ", detail::mark(kind), " pointsize mark_size");
+        const bool marks = style.marks && !style.steps;
+        std::string words = detail::join("using 1:2 with ", marks ? "linespoints" : "lines", " linewidth ", style.width, " dashtype ",
+                                         detail::dash_text(style.dash), " linecolor rgb '", detail::colour(kind), "'");
+        if (marks) words += detail::join(" pointtype ", detail::mark(kind), " pointsize mark_size");
         return layer(data, words, name);
     }
     template <class T>
@@ -292,8 +298,8 @@ private:
     std::size_t legend_columns(const detail::Place& place, double& width) const {
         std::size_t longest = 0;
         for (const Layer& each : layers_) longest = std::max(longest, detail::columns(each.name));
-        width = std::max(0.0, (place.font < place.em ? 0.27 : 0.35) * static_cast<double>(longest) - 0.8);  // PNG has points, SVG pixels
-        const double entry = (0.73 * static_cast<double>(longest) + 4) * 0.75 * legend_size * place.em;
+        width = (place.font < place.em ? 0.14 : 0.22) * static_cast<double>(longest);  // PNG has points, SVG pixels
+        const double entry = (0.86 * static_cast<double>(longest) + 3.7) * 0.75 * legend_size * place.em;
         return std::max<std::size_t>(1, static_cast<std::size_t>(0.98 * place.pixels / entry));
     }
     std::string margins(const detail::Place& place) const {
@@ -314,7 +320,7 @@ private:
         const std::size_t across = legend_columns(place, width);
         return margin + detail::join("set key at screen ", place.left + place.width / 2, ", screen ",
                                      place.bottom + 0.4 * place.em / place.pixels * place.width * place.aspect,
-                                     " center bottom horizontal Left reverse samplen 2.5 width ", -width, " maxcols ", across, " font ',",
+                                     " center bottom horizontal Left reverse samplen 3 width ", -width, " maxcols ", across, " font ',",
                                      legend_size * place.font, "'\n");
     }
     static std::string label(const Words& words, const detail::Place& place) {
@@ -342,8 +348,8 @@ private:
             text += "set title " + detail::gnuplot_text(options_.title) +
                     detail::join(" font ',", 1.1 * font, options_.subtitle.empty() ? "'" : "' offset 0,0.7", "\n");
         if (!options_.subtitle.empty())
-            text += "set tmargin 4.4\nset label " + detail::gnuplot_text(options_.subtitle) +
-                    " at graph 0.5, graph 1 center offset 0,0.8 textcolor rgb '" + detail::faint +
+            text += "set tmargin " + std::string(options_.title.empty() ? "2.4" : "4.4") + "\nset label " +
+                    detail::gnuplot_text(options_.subtitle) + " at graph 0.5, graph 1 center offset 0,0.8 textcolor rgb '" + detail::faint +
                     detail::join("' font ',", 0.85 * font, "'\n");
         return text;
     }

@@ -119,14 +119,14 @@ inline Panels learning_curves(const train::History& history, const LearningCurve
         const auto& marked = detail::any_finite(validation) && !(monitor == quantity) ? validation : training;
         if (mark && !marked.empty() && std::isfinite(marked[best])) {
             const bool judge = monitor == quantity || monitor == "val_" + quantity;
-            const std::string words =
-                (judge ? "best, epoch " : "epoch ") + std::to_string(best + 1) + ": " + detail::readable(marked[best]);
+            figure.options().subtitle =
+                (judge ? "best epoch " : "epoch ") + std::to_string(best + 1) + ": " + detail::readable(marked[best]);
             const double at = epochs[best];
             figure.vertical_line(at, Dash::dotted);
             figure.layer(
                 detail::join(at, " ", marked[best], "\n"),
                 detail::join("using 1:2 with points pointtype 6 pointsize 2.2 * mark_size linewidth 2.5 linecolor rgb '", detail::ink, "'"),
-                words);
+                "best epoch");
         }
         figures.push_back(std::move(figure));
     }
