@@ -5,23 +5,27 @@
 # Installs what headtorch's tests, examples and benchmarks need and this machine lacks, with apt, dnf or brew. Where nothing is missing
 # it does nothing. Users of the library alone need a C++20 compiler and Eigen.
 #   --with-clang   clang, its OpenMP and its sanitizers too
+#   --with-browser Chromium too, in which a test opens the pages of the demos
 #   --dry-run      only say what is missing
 set -eu
 
 with_clang=no
+with_browser=no
 dry_run=no
 for argument in "$@"; do
     case "$argument" in
         --with-clang) with_clang=yes ;;
+        --with-browser) with_browser=yes ;;
         --dry-run) dry_run=yes ;;
-        -h | --help) sed -n '5,8s/^# \{0,1\}//p' "$0"; exit 0 ;;
-        *) echo "install-deps.sh: unknown option '$argument' (there are --with-clang and --dry-run)" >&2; exit 2 ;;
+        -h | --help) sed -n '5,9s/^# \{0,1\}//p' "$0"; exit 0 ;;
+        *) echo "install-deps.sh: unknown option '$argument' (there are --with-clang, --with-browser and --dry-run)" >&2; exit 2 ;;
     esac
 done
 
 have() { command -v "$1" >/dev/null 2>&1; }
 say() { echo "install-deps.sh: $*"; }
 
+has_browser() { have chromium || have chromium-browser || have google-chrome || have google-chrome-stable; }
 has_clang() {
     have clang++ || return 1
     major=$(clang++ -dumpversion | cut -d. -f1)
@@ -72,6 +76,8 @@ if [ $with_clang = yes ]; then
         installed "$package" || missing="$missing $package"
     done
 fi
+
+if [ $with_browser = yes ] && ! has_browser; then missing="$missing chromium"; fi
 
 if [ -n "$missing" ]; then
     say "missing:$missing"

@@ -58,6 +58,17 @@ figure img {
   display: block; max-width: 100%; max-height: 52rem; width: auto; height: auto; margin: 0 auto; background: #fff;
   border: 1px solid var(--rule); border-radius: 4px;
 }
+.cards { display: grid; grid-template-columns: repeat(auto-fill, minmax(min(20rem, 100%), 1fr)); gap: 2.5rem 2rem; margin: 0 0 1rem; }
+.card { border-top: 1px solid var(--rule); padding-top: 1rem; }
+.card h2 { font-size: 1.2rem; margin: .9rem 0 .3rem; padding: 0; border: 0; }
+.card p { margin: 0 0 .7rem; font-size: .95rem; line-height: 1.45; color: var(--soft); }
+.card img { display: block; width: 100%; height: 14rem; object-fit: contain; background: #fff; border: 1px solid var(--rule); border-radius: 4px; }
+.card .numbers { grid-template-columns: repeat(auto-fill, minmax(7rem, 1fr)); gap: 0 1rem; max-height: 9.5rem; overflow: hidden; }
+.card .numbers div { padding: .3rem 0 .4rem; }
+.card .numbers dt { font-size: .8rem; }
+.card .numbers dd { font-size: 1.1rem; }
+.card.missing { border-left: 3px solid var(--rule); padding-left: 1rem; }
+body:has(.cards) { max-width: 72rem; }
 figcaption, caption { font-size: .95rem; line-height: 1.45; color: var(--soft); text-align: left; text-wrap: pretty; }
 figcaption { margin-top: .6rem; }
 figcaption b, caption b { color: var(--ink); font-weight: 600; }
@@ -124,7 +135,8 @@ std::string link(std::string_view path) {
     static constexpr char digits[] = "0123456789ABCDEF";
     std::string result;
     for (const char c : path) {
-        const bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '.' || c == '/' || c == '_' || c == '-';
+        const bool plain =
+            (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '.' || c == '/' || c == '_' || c == '-';
         const auto byte = static_cast<unsigned char>(c);
         if (plain)
             result += c;
