@@ -70,13 +70,15 @@ int main(int argc, char** argv) {
         std::string parameters;
         for (const auto& [parameter, values] : net.named_parameters()) {
             const double value = values.item();
-            parameters += examples::format("%s%s %.*f", parameters.empty() ? "" : "   ", parameter.c_str(), std::abs(value) < 0.1 ? 7 : 6, value);
+            parameters +=
+                examples::format("%s%s %.*f", parameters.empty() ? "" : "   ", parameter.c_str(), std::abs(value) < 0.1 ? 7 : 6, value);
         }
         rows.push_back({name, examples::format("%.6f", last), parameters});
         result.add(key, last, 6).called(name + ": loss");
     }
 
-    page.table(message("Mean squared error of step ", options.epochs, ", and the parameters after it."), {"output", "loss", "parameters"}, rows);
+    page.table(message("Mean squared error of step ", options.epochs, ", and the parameters after it."), {"output", "loss", "parameters"},
+               rows);
 
     if (options.plots) {
         viz::Figure figure({.title = "Six outputs of one neuron (linear, ReLU and PReLU agree)", .x_label = "x", .y_label = "price"});

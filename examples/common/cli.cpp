@@ -48,8 +48,9 @@ std::uint64_t number(const Options& options, const std::string& flag, const std:
 
 /// An argument as one would type it.
 std::string shell_word(const std::string& text) {
-    const bool plain = !text.empty() && text.find_first_not_of("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_./=:,+@%") ==
-                                            std::string::npos;
+    const bool plain =
+        !text.empty() &&
+        text.find_first_not_of("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_./=:,+@%") == std::string::npos;
     if (plain) return text;
     std::string result = "'";
     for (const char c : text) result += c == '\'' ? std::string("'\\''") : std::string(1, c);
@@ -101,7 +102,9 @@ Options parse(int argc, const char* const* argv, const std::string& name, const 
     app.add_option("--threads", threads, "Threads for large operations; 0: all that the machine has")
         ->type_name("N")
         ->capture_default_str();
-    app.add_option("--out", out, "Directory for the pictures, and for a page that shows them (index.html); made if need be")->type_name("DIR")->capture_default_str();
+    app.add_option("--out", out, "Directory for the pictures, and for a page that shows them (index.html); made if need be")
+        ->type_name("DIR")
+        ->capture_default_str();
     app.add_option("--data", data, "Directory of the data set, for examples that read one")->type_name("DIR");
     app.add_flag("--no-plots", no_plots, "Draw no pictures");
     app.add_flag("--live", live, "Draw the learning curves while training");

@@ -139,7 +139,8 @@ Page& Page::table(const std::string& caption, const std::vector<std::string>& co
         numbers.push_back(!rows.empty());
         for (const auto& row : rows) {
             if (row.size() != columns.size())
-                throw headtorch::ValueError(headtorch::message("table: a row of ", row.size(), " cells under ", columns.size(), " columns"));
+                throw headtorch::ValueError(
+                    headtorch::message("table: a row of ", row.size(), " cells under ", columns.size(), " columns"));
             widths[c] = std::max(widths[c], width(row[c]));
             numbers[c] = numbers[c] && is_number(row[c]);
         }
@@ -180,8 +181,8 @@ Page& Page::saved_picture(const std::string& file, const std::string& caption, c
     last_picture_ = "<img src=\"" + source + "\" width=\"" + std::to_string(w) + "\" height=\"" + std::to_string(h) + "\" alt=\"" +
                     escaped(alt) + "\">";
     if (main_picture_.empty()) main_picture_ = last_picture_;
-    body_ += "<figure>\n<a href=\"" + source + "\">" + last_picture_ + "</a>\n<figcaption><b>Figure " + std::to_string(++figures_) + ".</b> " +
-             escaped(caption) + "</figcaption>\n</figure>\n";
+    body_ += "<figure>\n<a href=\"" + source + "\">" + last_picture_ + "</a>\n<figcaption><b>Figure " + std::to_string(++figures_) +
+             ".</b> " + escaped(caption) + "</figcaption>\n</figure>\n";
     return *this;
 }
 
@@ -192,19 +193,20 @@ Page& Page::main_picture() {
 
 void Page::write(const Result& result) {
     if (!wanted_) return;
-    std::string text = "<header>\n<p class=\"over\">headtorch <!--gallery--> · examples/" + escaped(name_) + ".cpp</p>\n" + element("h1", title_) +
-                       "\n<p class=\"lead\">" + escaped(description_) + "</p>\n</header>\n<main>\n";
+    std::string text = "<header>\n<p class=\"over\">headtorch <!--gallery--> · examples/" + escaped(name_) + ".cpp</p>\n" +
+                       element("h1", title_) + "\n<p class=\"lead\">" + escaped(description_) + "</p>\n</header>\n<main>\n";
     text += "<pre class=\"command\">" + escaped(command_) + "</pre>\n<!--numbers-->\n<dl class=\"numbers\">\n";
     for (const Result::Entry& entry : result.entries())
         text += "<div>" + element("dt", entry.name) + "<dd>" + escaped(entry.value) +
                 (entry.unit.empty() ? "" : "&#8239;" + element("small", entry.unit)) + "</dd></div>\n";
     text += "</dl>\n<!--/numbers-->\n" + body_;
 
-    text += "<h2>Settings</h2>\n<div class=\"wide\" tabindex=\"0\">\n<table class=\"settings\">\n<thead><tr><th scope=\"col\">Option</th>"
-            "<th scope=\"col\">Value</th><th scope=\"col\">Meaning</th></tr></thead>\n<tbody>\n";
+    text +=
+        "<h2>Settings</h2>\n<div class=\"wide\" tabindex=\"0\">\n<table class=\"settings\">\n<thead><tr><th scope=\"col\">Option</th>"
+        "<th scope=\"col\">Value</th><th scope=\"col\">Meaning</th></tr></thead>\n<tbody>\n";
     for (const Setting& one : settings_)
-        text += (one.given ? "<tr>" : "<tr class=\"default\">") + std::string("<th scope=\"row\">") + element("code", one.flag) + "</th><td>" +
-                escaped(one.value) + "</td><td>" + escaped(one.help) + "</td></tr>\n";
+        text += (one.given ? "<tr>" : "<tr class=\"default\">") + std::string("<th scope=\"row\">") + element("code", one.flag) +
+                "</th><td>" + escaped(one.value) + "</td><td>" + escaped(one.help) + "</td></tr>\n";
     text += "</tbody>\n</table>\n</div>\n<p class=\"fine\">Grey: left as they are by default.</p>\n";
     if (!log_.empty()) text += "<h2>Log</h2>\n<pre tabindex=\"0\">" + escaped(log_) + "</pre>\n";
     text += "</main>\n";
