@@ -78,6 +78,7 @@ private:
 
     template <class T, class D, class... More, class... Args>
     static Tensor<T, D> apply_to(const std::tuple<Tensor<T, D>, More...>& tensors, const Args&... args) {
+        const OpScope scope(op_name());
         constexpr std::size_t count = 1 + sizeof...(More);
         Context<T, D> context;
         Tensor<T, D> y;

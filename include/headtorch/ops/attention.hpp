@@ -45,8 +45,9 @@ namespace detail {
 template <class T, class D>
 Tensor<T, D> masked_softmax(const Tensor<T, D>& scores, const Tensor<bool, D>& keep) {
     if (!keep.defined()) return softmax(scores, -1);
-    const Tensor<T, D> weights = softmax(where(keep, scores, -std::numeric_limits<T>::infinity()), -1);
-    return where(any(keep, -1, true), weights, 0);
+    // such a row keeps its scores at first: from nothing but -inf comes NaN, forward and backward
+    const Tensor<bool, D> some = any(keep, -1, true);
+    return where(some, softmax(where(keep | !some, scores, -std::numeric_limits<T>::infinity()), -1), 0);
 }
 
 /// The weights [..., L, S] with which the values are summed.
