@@ -98,4 +98,3 @@
 #include "headtorch/train/lr_finder.hpp"
 #include "headtorch/train/metrics.hpp"
 #include "headtorch/train/progress.hpp"
-#include "headtorch/viz/summary.hpp"

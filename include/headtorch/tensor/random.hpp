@@ -56,25 +56,33 @@ void fill_normal(T* x, std::int64_t n, bool gaps, double mean, double std, Gener
     }
 }
 
+/// The dimensions as they lie in memory: the largest stride first, equal ones in their order.
+HEADTORCH_COLD inline Dims memory_order(const Strides& strides, int rank) {
+    std::array<int, max_rank> dims{};
+    for (int d = 0; d < rank; ++d) {
+        int place = d;
+        for (; place > 0 && strides[dims[static_cast<std::size_t>(place - 1)]] < strides[d]; --place)
+            dims[static_cast<std::size_t>(place)] = dims[static_cast<std::size_t>(place - 1)];
+        dims[static_cast<std::size_t>(place)] = d;
+    }
+    Dims order;
+    for (int i = 0; i < rank; ++i) order.push_back(dims[static_cast<std::size_t>(i)]);
+    return order;
+}
+
 /// Lets fill(values, count) draw the elements of x, in the order in which they lie in memory.
 template <class T, class D, class Fill>
 const Tensor<T, D>& fill_in_memory_order(const Tensor<T, D>& x, Generator& generator, Fill fill) {
-    std::array<int, max_rank> dims{};
-    const auto end = dims.begin() + x.dim();
-    std::iota(dims.begin(), end, 0);
-    if (!x.is_contiguous()) std::stable_sort(dims.begin(), end, [&](int a, int b) { return x.stride(a) > x.stride(b); });
-    Dims order;
-    Shape shape;
-    std::for_each(dims.begin(), end, [&](int d) {
-        order.push_back(d);
-        shape.push_back(x.size(d));
-    });
+    const bool in_order = x.is_contiguous();
+    const Dims order = in_order ? Dims() : memory_order(x.strides(), x.dim());
+    Shape shape = x.shape();
+    for (int i = 0; i < order.rank(); ++i) shape[i] = x.size(order[i]);
     auto values = empty<T, Cpu>(shape);
     {
         std::lock_guard lock(generator.mutex());
         fill(values.data(), values.numel());
     }
-    if (x.is_contiguous()) return x.copy_(values.template to<D>());
+    if (in_order) return x.copy_(values.template to<D>());
     x.permute(order).copy_(values.template to<D>());
     return x;
 }
@@ -186,6 +194,12 @@ Tensor<T, D> randint(std::int64_t low, std::int64_t high, const Shape& shape, Ge
     const auto range = static_cast<std::uint64_t>(high) - static_cast<std::uint64_t>(low);
     for (std::int64_t i = 0; i < x.numel(); ++i) x.data()[i] = static_cast<T>(low + static_cast<std::int64_t>(generator.below(range)));
     return x.template to<D>();
+}
+
+/// Uniform integers in [0, high).
+template <Scalar T = std::int64_t, Device D = Cpu>
+Tensor<T, D> randint(std::int64_t high, const Shape& shape, Generator& generator = default_generator()) {
+    return randint<T, D>(0, high, shape, generator);
 }
 
 /// A random permutation of 0, …, n - 1 (Fisher and Yates; from 2^32 / 20 on, as in PyTorch, their method inside out with 64 bits each).

@@ -67,7 +67,7 @@ private:
 };
 
 /// Tics at multiples of `step`, with as many places as that has. Labels are divided by `scale`.
-inline Tics linear_tics(const std::string& axis, double low, double high, double step, double scale) {
+HEADTORCH_COLD inline Tics linear_tics(const std::string& axis, double low, double high, double step, double scale) {
     Tics tics(axis);
     const int places = std::max(0, -static_cast<int>(std::floor(std::log10(step / scale) + 1e-9)));
     const double slack = 1e-9 * (high - low);
@@ -77,7 +77,7 @@ inline Tics linear_tics(const std::string& axis, double low, double high, double
 }
 
 /// Tics of a logarithmic axis: powers of ten, and 1, 2, 5 between them when there are few.
-inline Tics log_tics(const std::string& axis, double low, double high, double room) {
+HEADTORCH_COLD inline Tics log_tics(const std::string& axis, double low, double high, double room) {
     Tics tics(axis);
     const auto add = [&](double at, const std::string& label, bool minor = false) {
         if (at >= low * (1 - 1e-9) && at <= high * (1 + 1e-9)) tics.add(at, label, minor);
@@ -102,7 +102,7 @@ inline Tics log_tics(const std::string& axis, double low, double high, double ro
 
 /// The range of an axis, a little more than the numbers need (`margin` of their length), and its tics. `ems` is its length in heights of
 /// letters. Throws ValueError when there is nothing to show.
-inline Axis axis_of(const std::string& axis, const Extent& extent, bool logarithmic, bool integer, double margin, double ems) {
+HEADTORCH_COLD inline Axis axis_of(const std::string& axis, const Extent& extent, bool logarithmic, bool integer, double margin, double ems) {
     if (extent.empty()) throw ValueError("viz: there is no finite number to draw");
     double low = extent.low, high = extent.high;
     Axis result;

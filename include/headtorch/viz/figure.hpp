@@ -55,7 +55,7 @@ public:
         static constexpr std::array<Dash, 4> dashes = {Dash::solid, Dash::dashed, Dash::dash_dot, Dash::dotted};
         return line(x, y, name, LineStyle{.dash = dashes[kinds_ % dashes.size()]});
     }
-    Figure& line(const std::vector<double>& x, const std::vector<double>& y, const std::string& name, const LineStyle& style) {
+    HEADTORCH_COLD Figure& line(const std::vector<double>& x, const std::vector<double>& y, const std::string& name, const LineStyle& style) {
         std::string data = series("line", x, y);
         if (style.steps) {  // corners, so that dashes run on around them
             data.clear();
@@ -116,7 +116,7 @@ public:
     }
 
     /// Numbers in rows, one line of text each, drawn as `style` says in gnuplot's words; `name` for the legend.
-    Figure& layer(const std::string& rows, const std::string& style, const std::string& name = "") {
+    HEADTORCH_COLD Figure& layer(const std::string& rows, const std::string& style, const std::string& name = "") {
         block_ = detail::join("$data", layers_.size(), " ");
         data_ += block_ + "<< END_OF_DATA\n" + rows + "END_OF_DATA\n";
         return layer_again(style, name);
@@ -156,7 +156,7 @@ public:
     bool empty() const { return layers_.empty(); }
 
     /// Draws to a .png or .svg file. False when gnuplot is missing, which is said once on stderr.
-    bool save(const std::filesystem::path& path) const {
+    HEADTORCH_COLD bool save(const std::filesystem::path& path) const {
         detail::Page page{options_.width, options_.height, font(), options_.title};
         return detail::draw(path, page,
                             script({.font = page.terminal_font(path.extension().string()),
@@ -179,7 +179,7 @@ public:
     std::size_t tic_letters(const detail::Place& place) const { return y_letters_ > 0 ? y_letters_ : y_axis(place).longest; }
 
     /// What gnuplot is to draw into a part of a page; `more` settings come first.
-    std::string script(const detail::Place& place, const std::string& more = "") const {
+    HEADTORCH_COLD std::string script(const detail::Place& place, const std::string& more = "") const {
         if (layers_.empty()) throw ValueError("viz: an empty figure; add scatter, line or regions first");
         const detail::Axis x = x_axis(place), y = y_axis(place);
         std::string body = "reset\nset minussign\nset format '%h'\n" + data_ + more;
@@ -219,7 +219,7 @@ private:
         if (!some) throw ValueError(message(op, ": no point has finite numbers"));
         return numbers;
     }
-    std::string series(const char* op, const std::vector<double>& x, const std::vector<double>& y) {
+    HEADTORCH_COLD std::string series(const char* op, const std::vector<double>& x, const std::vector<double>& y) {
         if (x.size() != y.size()) throw ShapeError(message(op, ": ", x.size(), " values of x, but ", y.size(), " of y"));
         if (x.empty()) throw ValueError(message(op, ": there are no points"));
         std::string data;
@@ -302,7 +302,7 @@ private:
         const double entry = (0.86 * static_cast<double>(longest) + 3.7) * 0.75 * legend_size * place.em;
         return std::max<std::size_t>(1, static_cast<std::size_t>(0.98 * place.pixels / entry));
     }
-    std::string margins(const detail::Place& place) const {
+    HEADTORCH_COLD std::string margins(const detail::Place& place) const {
         const double lines = (options_.x_label.empty() && x_axis(place).factor.empty() ? 2.2 : 3.6) + tic_lines_ - 1;
         const std::size_t rows = std::max(place.legend_rows, legend_rows(place));
         std::string margin =
@@ -323,7 +323,7 @@ private:
                                      " center bottom horizontal Left reverse samplen 3 width ", -width, " maxcols ", across, " font ',",
                                      legend_size * place.font, "'\n");
     }
-    static std::string label(const Words& words, const detail::Place& place) {
+    HEADTORCH_COLD static std::string label(const Words& words, const detail::Place& place) {
         static constexpr std::array<const char*, 3> aligns = {"left", "center", "right"};
         return "set label " + detail::gnuplot_text(words.text) + (words.style.of_graph ? " at graph " : " at first ") +
                detail::number(words.x) + "," + (words.style.of_graph ? " graph " : " first ") + detail::number(words.y) +
@@ -342,7 +342,7 @@ private:
         return y_exact_.empty() ? detail::axis_of("y", y_, options_.log_y, options_.integer_y, filled_ ? 0 : 0.04, ems)
                                 : detail::axis_of("y", y_exact_, options_.log_y, options_.integer_y, 0, ems);
     }
-    std::string heading(double font) const {
+    HEADTORCH_COLD std::string heading(double font) const {
         std::string text;
         if (!options_.title.empty())
             text += "set title " + detail::gnuplot_text(options_.title) +

@@ -38,7 +38,7 @@ struct Page {
 };
 
 /// A name that no other process or thread uses, beside `path`.
-inline std::filesystem::path unique_beside(const std::filesystem::path& path, std::string_view ending) {
+HEADTORCH_COLD inline std::filesystem::path unique_beside(const std::filesystem::path& path, std::string_view ending) {
     static std::atomic<unsigned> counter{0};
     const auto tag = reinterpret_cast<std::uintptr_t>(&counter) ^
                      static_cast<std::uintptr_t>(std::filesystem::file_time_type::clock::now().time_since_epoch().count());
@@ -55,7 +55,7 @@ struct Remover {
 };
 
 /// Says once per process how to get gnuplot.
-inline void tell_gnuplot_missing() {
+HEADTORCH_COLD inline void tell_gnuplot_missing() {
     static std::atomic<bool> told{false};
     if (!told.exchange(true))
         std::fputs(
@@ -64,7 +64,7 @@ inline void tell_gnuplot_missing() {
 }
 
 /// Throws unless `path` can become a picture: ValueError for its name, IoError for its folder.
-inline void check_picture_path(const std::filesystem::path& path) {
+HEADTORCH_COLD inline void check_picture_path(const std::filesystem::path& path) {
     const std::string ending = path.extension().string();
     if (ending != ".png" && ending != ".svg") throw ValueError(message("viz: ", path.string(), ": a picture's name ends in .png or .svg"));
     if (path.string().find_first_of("\n\r") != std::string::npos) throw ValueError("viz: a picture's name cannot hold a line break");
@@ -74,7 +74,7 @@ inline void check_picture_path(const std::filesystem::path& path) {
 
 /// The first lines of a script that draws into `picture`. Sizes of marks are to be multiplied by mark_size, for the terminals measure them
 /// differently, too.
-inline std::string terminal(const std::filesystem::path& picture, const Page& page) {
+HEADTORCH_COLD inline std::string terminal(const std::filesystem::path& picture, const Page& page) {
     const std::string ending = picture.extension().string();
     return "set encoding utf8\nset terminal " + std::string(ending == ".svg" ? "svg background 'white'" : "pngcairo") +
            join(" noenhanced size ", page.width, ",", page.height, " font 'DejaVu Sans,", page.terminal_font(ending), "'\nset output ") +
@@ -83,7 +83,7 @@ inline std::string terminal(const std::filesystem::path& picture, const Page& pa
 
 /// An SVG as it should be: fonts that stand in for DejaVu where it is missing (Verdana's letters are as wide), images whose pixels keep
 /// their edges, a title of its own, and no names of gnuplot's that a browser would show under the pointer.
-inline std::string finished_svg(std::string text, const std::string& title) {
+HEADTORCH_COLD inline std::string finished_svg(std::string text, const std::string& title) {
     text = replaced(text, "font-family=\"DejaVu Sans\"", "font-family=\"DejaVu Sans, Verdana, Bitstream Vera Sans, sans-serif\"");
     text = replaced(text, "<image ", "<image style='image-rendering:pixelated' ");
     text = replaced(text, "<title>Gnuplot</title>", title.empty() ? std::string() : "<title>" + xml_text(title) + "</title>");
@@ -96,7 +96,7 @@ inline std::string finished_svg(std::string text, const std::string& title) {
 }
 
 /// Makes a file that gnuplot wrote such an SVG. False when it cannot be read or written.
-inline bool finish_svg(const std::filesystem::path& path, const std::string& title) {
+HEADTORCH_COLD inline bool finish_svg(const std::filesystem::path& path, const std::string& title) {
     std::ifstream in(path, std::ios::binary);
     const std::string text = finished_svg(std::string(std::istreambuf_iterator<char>(in), {}), title);
     std::ofstream out(path, std::ios::binary | std::ios::trunc);
@@ -105,7 +105,7 @@ inline bool finish_svg(const std::filesystem::path& path, const std::string& tit
 
 /// Runs `body` (what to draw) with the terminal that the ending of `path` asks for, .png or .svg. False when gnuplot is missing; throws
 /// IoError, with gnuplot's own words, when it fails. The picture appears under its name only when it is complete.
-inline bool draw(const std::filesystem::path& path, const Page& page, const std::string& body) {
+HEADTORCH_COLD inline bool draw(const std::filesystem::path& path, const Page& page, const std::string& body) {
     namespace fs = std::filesystem;
     check_picture_path(path);
     const Remover picture{unique_beside(path, path.extension().string())}, script{unique_beside(path, ".gp")};

@@ -34,7 +34,7 @@ inline std::size_t utf8_length(std::string_view text) {
 }
 
 /// One line of well-formed text: control characters become spaces, and bytes that are no UTF-8 the replacement character.
-inline std::string clean(std::string_view text) {
+HEADTORCH_COLD inline std::string clean(std::string_view text) {
     std::string result;
     while (!text.empty()) {
         const std::size_t length = utf8_length(text);
@@ -57,7 +57,7 @@ inline std::size_t columns(std::string_view text) {
 }
 
 /// The text, or its beginning and an ellipsis.
-inline std::string shortened(std::string_view text, std::size_t most) {
+HEADTORCH_COLD inline std::string shortened(std::string_view text, std::size_t most) {
     if (columns(text) <= most) return std::string(text);
     std::string result;
     for (std::size_t i = 0; i + 1 < most; ++i) {
@@ -68,7 +68,7 @@ inline std::string shortened(std::string_view text, std::size_t most) {
     return result + "\u2026";
 }
 
-inline std::string replaced(std::string_view text, std::string_view from, std::string_view to) {
+HEADTORCH_COLD inline std::string replaced(std::string_view text, std::string_view from, std::string_view to) {
     std::string result;
     for (std::size_t at = 0; (at = text.find(from)) != std::string_view::npos; text.remove_prefix(at + from.size())) {
         result += text.substr(0, at);
@@ -78,10 +78,10 @@ inline std::string replaced(std::string_view text, std::string_view from, std::s
 }
 
 /// Text as a gnuplot string: between single quotes nothing is special but the quote itself.
-inline std::string gnuplot_text(std::string_view text) { return "'" + replaced(clean(text), "'", "''") + "'"; }
+HEADTORCH_COLD inline std::string gnuplot_text(std::string_view text) { return "'" + replaced(clean(text), "'", "''") + "'"; }
 
 /// Text as the label of a tic, which is a format of its own, and of which gnuplot takes 49 bytes.
-inline std::string tic_text(std::string_view text) {
+HEADTORCH_COLD inline std::string tic_text(std::string_view text) {
     const std::string whole = clean(text);
     std::string label = replaced(whole, "%", "%%");
     for (std::size_t most = columns(whole); label.size() > 49; --most) label = replaced(shortened(whole, most), "%", "%%");
@@ -92,12 +92,12 @@ inline std::string tic_text(std::string_view text) {
 inline std::string shell_word(std::string_view text) { return "'" + replaced(text, "'", "'\\''") + "'"; }
 
 /// Text between the tags of XML.
-inline std::string xml_text(std::string_view text) {
+HEADTORCH_COLD inline std::string xml_text(std::string_view text) {
     return replaced(replaced(replaced(clean(text), "&", "&amp;"), "<", "&lt;"), ">", "&gt;");
 }
 
 /// A number that reads back as the same double, whatever the locale; what is not finite is missing.
-inline std::string number(double value) {
+HEADTORCH_COLD inline std::string number(double value) {
     if (!std::isfinite(value)) return "NaN";
     char text[40];
     return {text, std::to_chars(text, text + sizeof text, value).ptr};
@@ -121,7 +121,7 @@ std::string join(const Parts&... parts) {
 }
 
 /// A number for the eye: as many digits as are given, a minus sign and not a hyphen.
-inline std::string readable(double value, int digits = 3) {
+HEADTORCH_COLD inline std::string readable(double value, int digits = 3) {
     char text[64];
     return replaced({text, std::to_chars(text, text + sizeof text, value, std::chars_format::general, digits).ptr}, "-", "\u2212");
 }
