@@ -4,15 +4,15 @@
 // Forty yes-or-no questions about a face, answered by one network.
 
 #include <algorithm>
-#include <cstdio>
 #include <headtorch/headtorch.hpp>
 #include <headtorch/io.hpp>
 #include <headtorch/viz.hpp>
 #include <numeric>
+#include <optional>
 #include <string>
 #include <vector>
 
-#include "examples/common/cli.hpp"
+#include "examples/common/page.hpp"
 using namespace headtorch;
 
 struct MultiClassifier : nn::Module<MultiClassifier> {
@@ -85,9 +85,12 @@ int main(int argc, char** argv) {
     if (test_set.attribute_names.size() != 40) examples::fail(options, "the list in " + directory + " has not 40 attributes");
 
     MultiClassifier net(size);
-    std::printf("%s\n%lld parameters\n", net.to_string().c_str(), static_cast<long long>(net.num_parameters()));
+    examples::Page page(options, "CelebA attributes");
+    page.print("The network", summary(net, {3, size, size}).to_string(1));
     optim::Adam adam(net.parameters(), {.lr = 3e-4});
     train::History history;
+    std::optional<viz::LivePlot> live;
+    if (options.live) live.emplace(options.file("celeba_live.png"));
     for (std::int64_t epoch = 1; epoch <= options.epochs; ++epoch) {
         train::Progress progress(train.size(), {.description = message("epoch ", epoch)});
         double sum = 0;
@@ -100,19 +103,19 @@ int main(int argc, char** argv) {
             progress.step({{"loss", loss.item()}});
         }
         progress.finish();
-        history.add({{"loss", sum / static_cast<double>(train.size())}, {"test accuracy", mean_of(accuracies(net, test))}});
-        std::printf("epoch %2d: mean loss %.4f, mean accuracy on the test images %.1f %%\n", static_cast<int>(epoch),
-                    history["loss"].back(), 100 * history["test accuracy"].back());
-        std::fflush(stdout);
+        history.add({{"loss", sum / static_cast<double>(train.size())}, {"val_accuracy", mean_of(accuracies(net, test))}});
+        if (live) live->update(history);
+        page.log("epoch %2d: mean loss %.4f, mean accuracy on the test images %.1f %%\n", static_cast<int>(epoch), history["loss"].back(),
+                 100 * history["val_accuracy"].back());
     }
 
     const std::vector<double> shares = accuracies(net, test);
+    std::vector<std::vector<std::string>> rows;
     for (std::size_t k = 0; k < shares.size(); ++k)
-        std::printf("  %-20s %5.1f %%%s", test_set.attribute_names[k].c_str(), 100 * shares[k], k % 2 == 1 ? "\n" : "  ");
+        rows.push_back({test_set.attribute_names[k], examples::format("%.1f", 100 * shares[k])});
+    page.table("Share of the test images for which each question is answered rightly, in percent", {"label", "accuracy (%)"}, rows);
 
     if (options.plots) {
-        viz::Figure losses({.title = "CelebA: mean loss of each epoch", .x_label = "epoch", .y_label = "binary cross entropy"});
-        losses.line(history["loss"]).save(options.file("celeba_loss.png"));
         NoGrad guard;
         net.eval();
         std::vector<Tensor<std::uint8_t>> shown;
@@ -127,13 +130,21 @@ int main(int argc, char** argv) {
             shown.push_back(image);
             captions.emplace_back(message(text, right, " of 40 right"), right == 40 ? viz::Mark::right : viz::Mark::wrong);
         }
-        viz::image_grid(stack(shown, 0), captions, {.title = "The surest labels of each image", .columns = 4})
-            .save(options.file("celeba_samples.png"));
+        page.picture(viz::image_grid(stack(shown, 0), captions, {.title = "The surest labels of each image", .columns = 4}),
+                     "celeba_samples.png", "Test images with the three labels that the network is surest of, and how many of the forty it has right.",
+                     "A grid of images, with captions that are green with a tick where all labels are right.")
+            .main_picture();
+        page.picture(viz::learning_curves(history, {.title = "CelebA", .labels = {{"loss", "binary cross entropy"}}}), "celeba_training.png",
+                     "Mean loss of each epoch, and mean share of right answers on the test images after it.",
+                     "Two panels: a loss that falls, an accuracy that rises.");
     }
     examples::Result()
         .add("epochs", options.epochs)
         .add("loss", history["loss"].back())
+        .called("loss of the last epoch")
         .add("mean_accuracy", mean_of(shares))
+        .called("mean accuracy of the forty labels")
         .add("worst_accuracy", *std::min_element(shares.begin(), shares.end()))
-        .print();
+        .called("accuracy of the worst label")
+        .print(page);
 }

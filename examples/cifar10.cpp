@@ -5,14 +5,14 @@
 
 #include <array>
 #include <cmath>
-#include <cstdio>
 #include <headtorch/headtorch.hpp>
 #include <headtorch/io.hpp>
 #include <headtorch/viz.hpp>
+#include <optional>
 #include <string>
 #include <string_view>
 
-#include "examples/common/cli.hpp"
+#include "examples/common/page.hpp"
 #include "examples/common/shapes.hpp"
 using namespace headtorch;
 
@@ -62,6 +62,10 @@ struct ResNet : nn::Module<ResNet> {
         return fc(adaptive_avg_pool2d(x, 1).flatten(1));
     }
 };
+
+// The first weights that an image meets.
+const Tensor<>& filters_of(const LeNet& net) { return net.conv1.weight; }
+const Tensor<>& filters_of(const ResNet& net) { return net.conv.weight; }
 
 // Images as bytes, their labels, and what the classes are called.
 struct Images {
@@ -139,18 +143,21 @@ double train_epoch(Net& net, auto& optimizer, auto& scheduler, const auto& loade
 }
 
 template <class Net>
-void run(Net& net, const Images& images, const examples::Options& options, const std::string& name, auto& optimizer, auto scheduler,
-         const auto& loader) {
-    std::printf("%s\n%lld parameters, %lld images to train with, %lld to test\n", net.to_string().c_str(),
-                static_cast<long long>(net.num_parameters()), static_cast<long long>(images.train.size()),
-                static_cast<long long>(images.test.size()));
+void run(Net& net, const Images& images, const examples::Options& options, examples::Page& page, const std::string& name, auto& optimizer,
+         auto scheduler, const auto& loader) {
+    page.print("The network", summary(net, {3, 32, 32}).to_string());
+    page.log("%lld images to train with, %lld to test\n", static_cast<long long>(images.train.size()),
+             static_cast<long long>(images.test.size()));
+    const auto first_filters = filters_of(net).detach().clone();
     train::History history;
+    std::optional<viz::LivePlot> live;
+    if (options.live) live.emplace(options.file(name + "_live.png"));
     for (std::int64_t epoch = 1; epoch <= options.epochs; ++epoch) {
         const double loss = train_epoch(net, optimizer, scheduler, loader, epoch);
-        history.add({{"loss", loss}, {"test accuracy", count_found(net, images.test).accuracy()}});
-        std::printf("epoch %2d: mean loss %.3f, accuracy on the test images %.1f %%\n", static_cast<int>(epoch), loss,
-                    100 * history["test accuracy"].back());
-        std::fflush(stdout);
+        history.add({{"loss", loss}, {"val_accuracy", count_found(net, images.test).accuracy()}});
+        if (live) live->update(history);
+        page.log("epoch %2d: mean loss %.3f, accuracy on the test images %.1f %%\n", static_cast<int>(epoch), loss,
+                 100 * history["val_accuracy"].back());
     }
 
     // the state goes to a file, and from it into a new network
@@ -158,13 +165,17 @@ void run(Net& net, const Images& images, const examples::Options& options, const
     io::save(path, net.state_dict());
     Net again;
     again.load_state_dict(io::load(path));
-    std::printf("saved to %s, and loaded into a new network\n", path.c_str());
+    page.log("saved as %s.safetensors, and loaded into a new network\n", name.c_str());
 
     const Found found = count_found(again, images.test);
-    std::printf("accuracy on the test images: %.1f %%\n", 100 * found.accuracy());
-    for (std::size_t k = 0; k < 10; ++k)
-        std::printf("  %-10s %5.1f %%\n", std::string(images.classes[k]).c_str(),
-                    100 * static_cast<double>(found.right[k]) / static_cast<double>(std::max<std::int64_t>(1, found.all[k])));
+    const std::vector<std::string> classes(images.classes.begin(), images.classes.end());
+    std::vector<double> shares;
+    std::vector<std::vector<std::string>> rows;
+    for (std::size_t k = 0; k < 10; ++k) {
+        shares.push_back(100 * static_cast<double>(found.right[k]) / static_cast<double>(std::max<std::int64_t>(1, found.all[k])));
+        rows.push_back({classes[k], examples::format("%.1f", shares[k])});
+    }
+    page.table("Share of the test images of each class that are sorted rightly, in percent", {"class", "accuracy (%)"}, rows);
 
     NoGrad guard;
     again.eval();
@@ -174,26 +185,43 @@ void run(Net& net, const Images& images, const examples::Options& options, const
     for (std::size_t i = 0; i < truth.size(); ++i) {
         const std::string guess(images.classes[static_cast<std::size_t>(guesses[i])]),
             label(images.classes[static_cast<std::size_t>(truth[i])]);
-        std::printf("image %zu: %s, taken for %s\n", i + 1, label.c_str(), guess.c_str());
+        page.log("image %zu: %s, taken for %s\n", i + 1, label.c_str(), guess.c_str());
         const bool right = guesses[i] == truth[i];
         captions.emplace_back(right ? guess : guess + " (" + label + ")", right ? viz::Mark::right : viz::Mark::wrong);
     }
     if (options.plots) {
         const std::string heading = name.starts_with("synthetic") ? "Drawn shapes" : "CIFAR-10";
-        viz::image_grid(four, captions, {.title = "What the network sees in four test images (in brackets: what it is)", .columns = 4})
-            .save(options.file(name + "_samples.png"));
-        viz::Figure losses({.title = heading + ": mean loss of each epoch", .x_label = "epoch", .y_label = "cross entropy"});
-        losses.line(history["loss"]).save(options.file(name + "_loss.png"));
-        viz::Figure accuracy({.title = heading + ": share of test images sorted rightly", .x_label = "epoch", .y_label = "accuracy"});
-        accuracy.line(history["test accuracy"]).save(options.file(name + "_accuracy.png"));
+        page.picture(viz::image_grid(four, captions, {.title = "Four test images: what the network takes them for", .columns = 4}),
+                     name + "_samples.png", "Four test images with the label that was found, and the true one (in brackets) where it is another.",
+                     "Four small colour images in a row, with captions that are green with a tick or orange with a cross.")
+            .main_picture();
+        page.picture(viz::learning_curves(history, {.title = heading, .labels = {{"loss", "cross entropy"}}}), name + "_training.png",
+                     "Mean loss of each epoch, and share of test images sorted rightly after it.",
+                     "Two panels: a loss that falls, an accuracy that rises.");
+        page.picture(viz::bars(classes, shares,
+                               {.title = "Accuracy of each class", .label = "sorted rightly (%)", .reference = 100 * found.accuracy()}),
+                     name + "_classes.png", "Share of the test images of each class that are sorted rightly; the line is the share of all.",
+                     "Ten bars, one for each class, and a line at their mean.");
+        page.picture(viz::filters(first_filters, {.title = "Filters of the first convolution, before"}), name + "_filters_before.png",
+                     "The filters of the first convolution as they were drawn at random.", "Small coloured squares of noise.");
+        page.picture(viz::filters(filters_of(again), {.title = "Filters of the first convolution, after"}), name + "_filters.png",
+                     "The same filters after training.", "Small coloured squares; some show edges and patches of colour.");
+        page.picture(viz::weight_histograms(again), name + "_weights.png", "Weights and biases of each layer after training.",
+                     "One histogram for each parameter, most of them bell-shaped around zero.");
+        page.picture(viz::graph(again, {3, 32, 32}), name + "_graph.svg", "How an image flows through the network.",
+                     "Boxes for the layers, joined by arrows with the shapes of what flows.");
     }
     examples::Result()
         .add("epochs", options.epochs)
         .add("loss", history["loss"].back())
+        .called("loss of the last epoch")
         .add("first_loss", history["loss"][0])
-        .add("first_accuracy", history["test accuracy"][0])
+        .called("loss of the first epoch")
+        .add("first_accuracy", history["val_accuracy"][0])
+        .called("test accuracy after the first epoch")
         .add("test_accuracy", found.accuracy())
-        .print();
+        .called("test accuracy at the end")
+        .print(page);
 }
 
 int main(int argc, char** argv) {
@@ -203,24 +231,23 @@ int main(int argc, char** argv) {
         examples::parse(argc, argv, "cifar10", "Small colour images sorted into ten classes.", {},
                         {.choices = {{"--net", "The network (2 epochs unless told, resnet 12)", {"lenet", "resnet"}, &kind}},
                          .switches = {{"--synthetic", "Train on drawn shapes of ten kinds, not on CIFAR-10", &synthetic}}});
+    if (options.epochs == 0) options.epochs = kind == "lenet" ? 2 : 12;
+    examples::Page page(options, synthetic ? "Drawn shapes in place of CIFAR-10" : "CIFAR-10");
     const Images images = synthetic ? draw_images(options.seed) : read_cifar10(options);
     const std::string name = (synthetic ? "synthetic_" : "cifar10_") + kind;
-    if (synthetic) std::printf("synthetic: drawn shapes in place of CIFAR-10\n");
     manual_seed(options.seed);
 
     if (kind == "lenet") {
-        if (options.epochs == 0) options.epochs = 2;
         LeNet net;
         optim::SGD sgd(net.parameters(), {.lr = 0.001, .momentum = 0.9});
         const data::DataLoader loader(data::transformed(images.train, to_network), {.batch_size = 4, .shuffle = true});
-        run(net, images, options, name, sgd, static_cast<optim::OneCycleLR*>(nullptr), loader);
+        run(net, images, options, page, name, sgd, static_cast<optim::OneCycleLR*>(nullptr), loader);
     } else {
-        if (options.epochs == 0) options.epochs = 12;
         ResNet net;
         optim::SGD sgd(net.parameters(), {.lr = 0.05, .momentum = 0.9, .weight_decay = 5e-4, .nesterov = true});
         const data::Compose augmented(data::RandomCrop({.size = 32, .padding = 4}), data::RandomHorizontalFlip(), to_network);
         const data::DataLoader loader(data::transformed(images.train, augmented), {.batch_size = 64, .shuffle = true, .drop_last = true});
         optim::OneCycleLR schedule(sgd, {.max_lr = 0.1, .total_steps = options.epochs * loader.size()});
-        run(net, images, options, name, sgd, &schedule, loader);
+        run(net, images, options, page, name, sgd, &schedule, loader);
     }
 }

@@ -3,12 +3,12 @@
 
 // Pictures of clothes, 28 x 28 grey pixels each, sorted into ten classes.
 
-#include <cstdio>
 #include <headtorch/headtorch.hpp>
 #include <headtorch/io.hpp>
 #include <headtorch/viz.hpp>
+#include <optional>
 
-#include "examples/common/cli.hpp"
+#include "examples/common/page.hpp"
 using namespace headtorch;
 
 struct Mlp : nn::Module<Mlp> {
@@ -35,21 +35,19 @@ struct Cnn : nn::Module<Cnn> {
     }
 };
 
-std::int64_t count_correct(const Tensor<>& scores, const Tensor<std::int64_t>& labels) { return (scores.argmax(1) == labels).sum().item(); }
-
-double share(std::int64_t part, std::int64_t whole) { return static_cast<double>(part) / static_cast<double>(whole); }
-
 // Trains, tests, draws.
 void run(auto& net, auto& optimizer, const data::FashionMNIST& train, const data::FashionMNIST& test, bool shuffle,
-         const examples::Options& options) {
+         const examples::Options& options, examples::Page& page) {
     const data::DataLoader train_loader(train, {.batch_size = 64, .shuffle = shuffle}), test_loader(test, {.batch_size = 1000});
-    std::printf("%s\n%lld parameters\n", net.to_string().c_str(), static_cast<long long>(net.num_parameters()));
+    page.print("The network", summary(net, {1, 28, 28}).to_string());
 
     train::History history;
+    std::optional<viz::LivePlot> live;
+    if (options.live) live.emplace(options.file("fashion_mnist_live.png"));
     for (std::int64_t epoch = 1; epoch <= options.epochs; ++epoch) {
         train::Progress progress(train_loader.size(), {.description = message("epoch ", epoch)});
+        train::Accuracy accuracy;
         double loss_sum = 0;
-        std::int64_t correct = 0;
         for (const auto& [images, labels] : train_loader) {
             optimizer.zero_grad();
             const Tensor<> scores = net(images);
@@ -57,28 +55,27 @@ void run(auto& net, auto& optimizer, const data::FashionMNIST& train, const data
             loss.backward();
             optimizer.step();
             loss_sum += loss.item();
-            correct += count_correct(scores, labels);
+            accuracy.update(scores, labels);
             progress.step({{"loss", loss.item()}});
         }
         progress.finish();
-        history.add({{"loss", loss_sum / static_cast<double>(train_loader.size())}, {"accuracy", share(correct, train.size())}});
-        std::printf("epoch %2d: loss %.3f, accuracy %.1f %%\n", static_cast<int>(epoch), history["loss"].back(),
-                    100 * history["accuracy"].back());
-        std::fflush(stdout);
+        const train::Numbers tested = train::evaluate(net, test_loader, nn::CrossEntropyLoss<>(), {train::Accuracy()});
+        history.add({{"loss", loss_sum / static_cast<double>(train_loader.size())},
+                     {"val_loss", tested["loss"]},
+                     {"accuracy", accuracy.compute()},
+                     {"val_accuracy", tested["accuracy"]}});
+        if (live) live->update(history);
+        page.log("epoch %2d: loss %.3f, accuracy %.1f %%; on the test images %.3f, %.1f %%\n", static_cast<int>(epoch),
+                 history["loss"].back(), 100 * history["accuracy"].back(), history["val_loss"].back(), 100 * history["val_accuracy"].back());
     }
 
-    NoGrad guard;
-    std::int64_t correct = 0;
-    for (const auto& [images, labels] : test_loader) correct += count_correct(net(images), labels);
-    const double test_accuracy = share(correct, test.size());
-    std::printf("accuracy on the %lld test images: %.1f %%\n", static_cast<long long>(test.size()), 100 * test_accuracy);
-
     if (options.plots) {
-        viz::Figure losses({.title = "Fashion-MNIST: mean loss of each epoch", .x_label = "epoch", .y_label = "cross entropy"});
-        losses.line(history["loss"]).save(options.file("fashion_mnist_loss.png"));
-        viz::Figure accuracies({.title = "Fashion-MNIST: share of images sorted rightly", .x_label = "epoch", .y_label = "accuracy"});
-        accuracies.line(history["accuracy"]).save(options.file("fashion_mnist_accuracy.png"));
+        page.picture(viz::learning_curves(history, {.title = "Fashion-MNIST", .labels = {{"loss", "cross entropy"}}}),
+                     "fashion_mnist_training.png", "Mean loss of each epoch and share of images sorted rightly, in training and on the test images.",
+                     "Two panels: losses that fall and accuracies that rise; the curves of training and test lie close together.");
 
+        NoGrad guard;
+        net.eval();
         const auto [images, labels] = test.slice(0, 25);
         const auto truth = labels.tolist(), found = net(images).argmax(1).tolist();
         std::vector<viz::Caption> captions;
@@ -88,15 +85,27 @@ void run(auto& net, auto& optimizer, const data::FashionMNIST& train, const data
             const bool right = found[i] == truth[i];
             captions.emplace_back(right ? guess : guess + " (" + label + ")", right ? viz::Mark::right : viz::Mark::wrong);
         }
-        viz::image_grid(images, captions, {.title = "Predicted label, and the true one (in brackets) where it is another"})
-            .save(options.file("fashion_mnist_samples.png"));
+        page.picture(viz::image_grid(images, captions, {.title = "Predicted label, and the true one (in brackets) where it is another"}),
+                     "fashion_mnist_samples.png", "The first 25 test images, with what the network takes them for.",
+                     "A grid of grey pictures of clothes. Most have a green caption with a tick, some an orange one with a cross.")
+            .main_picture();
+
+        const auto [every_image, every_label] = test.slice(0, test.size());
+        const std::vector<std::string> names(test.classes.begin(), test.classes.end());
+        page.picture(viz::confusion_matrix(every_label, train::predict(net, every_image, 1000).argmax(1),
+                                           {.title = "What is taken for what", .names = names}),
+                     "fashion_mnist_confusion.png", "Each row is a true class: how many of its test images were sorted where.",
+                     "A table of ten by ten cells, dark along the diagonal; shirts, pullovers and coats are taken for one another.");
     }
     examples::Result()
         .add("epochs", options.epochs)
         .add("loss", history["loss"].back())
+        .called("loss of the last epoch")
         .add("accuracy", history["accuracy"].back())
-        .add("test_accuracy", test_accuracy)
-        .print();
+        .called("accuracy in the last epoch")
+        .add("test_accuracy", history["val_accuracy"].back())
+        .called("accuracy on the test images")
+        .print(page);
 }
 
 int main(int argc, char** argv) {
@@ -109,14 +118,16 @@ int main(int argc, char** argv) {
                                                            "install Debian's dataset-fashion-mnist, or give --data DIR with the files of "
                                                            "https://github.com/zalandoresearch/fashion-mnist")
                                       .string();
+    examples::Page page(options, "Fashion-MNIST");
+    page.setting("--epochs", std::to_string(options.epochs));
     const data::FashionMNIST train(directory, data::Split::train), test(directory, data::Split::test);
     if (kind == "cnn") {
         Cnn net;
         optim::Adam adam(net.parameters(), {.lr = 0.001});
-        run(net, adam, train, test, true, options);
+        run(net, adam, train, test, true, options, page);
     } else {
         Mlp net;
         optim::SGD sgd(net.parameters(), {.lr = 0.001});
-        run(net, sgd, train, test, false, options);  // in the files' order, as the tutorial
+        run(net, sgd, train, test, false, options, page);  // in the files' order, as the tutorial
     }
 }

@@ -10,6 +10,7 @@ set(demos tensors neuron outputs_and_losses activations house_price linear_regre
 if(ONLY)
     set(demos ${ONLY})
 endif()
+set(ENV{OMP_WAIT_POLICY} passive)  # threads that wait leave the processor to others
 set(no_data ": no [^\n]* in ")
 
 # Runs a program; sets `code` and `problem`, the last line of its error stream.

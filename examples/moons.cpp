@@ -68,12 +68,14 @@ int main(int argc, char** argv) {
 
         viz::Figure losses({.title = "Binary cross entropy", .x_label = "epoch", .y_label = "loss"});
         page.picture(losses.line(history["train"], "training").line(history["validation"], "validation"), "moons_loss.png",
-                     message("Loss after each epoch. The network of epoch ", stopping.best_epoch() + 1, ", the best on the validation points, is kept."),
+                     message("Loss after each epoch. The network of epoch ", stopping.best_epoch() + 1,
+                             ", the best on the validation points, is kept."),
                      "Two curves, of training and validation, that fall steeply at first and then level out together.");
 
         const auto truth = y_test.squeeze(1).to<std::int64_t>(), found = (probability.squeeze(1) > 0.5).to<std::int64_t>();
         viz::Figure predictions({.title = "True and predicted: the points kept for the test", .equal_axes = true});
-        predictions.scatter(x_test, 2 * truth + found, {"upper, right", "upper, taken for lower", "lower, taken for upper", "lower, right"});
+        predictions.scatter(x_test, 2 * truth + found,
+                            {"upper, right", "upper, taken for lower", "lower, taken for upper", "lower, right"});
         page.picture(predictions, "moons_predictions.png", "The 200 points kept for the test, by true and predicted moon.",
                      "The points of both moons in four colours and marks; those taken for the other moon lie where the two meet.");
 
