@@ -218,7 +218,7 @@ TEST_CASE("writes in place are looked at, filling is not", "[anomaly]") {
     const auto x = ones({2});
     std::string text = anomaly([&] { x /= zeros({2}); });
     CHECK_THAT(text, StartsWith("div_: the tensor written, of shape [2], has 2 infinities (first inf at [0])"));
-    text = anomaly([&] { x -= x; });
+    text = anomaly([&] { x -= x.detach(); });
     CHECK(text == "sub_: the tensor written, of shape [2], has 2 NaN (first at [0])");
     text = anomaly([&] { x += 1; });
     CHECK(text == "add_: the tensor written, of shape [2], has 2 NaN (first at [0]); its input of shape [2] had NaN before");
@@ -295,6 +295,22 @@ TEST_CASE("other errors pass, and what comes after them is looked at", "[anomaly
         CHECK(error.module_path() == "net.head");
         CHECK_THAT(error.what(), StartsWith("log: the output"));
     }
+}
+
+TEST_CASE("what is thrown away with an error is freed", "[anomaly]") {
+    const auto x = full({1000}, not_a_number).requires_grad_();
+    const AnomalyMode guard;
+    const auto wrong = [&] {
+        CHECK_THROWS_AS(exp(x), AnomalyError);
+        CHECK_THROWS_AS(softmax(x, 0), AnomalyError);
+        CHECK_THROWS_AS(matmul(x, x), AnomalyError);
+        CHECK_THROWS_AS(sort(x), AnomalyError);
+        CHECK_THROWS_AS(nn::mse_loss(x, x), AnomalyError);
+    };
+    wrong();
+    const std::int64_t before = memory::stats().memory_allocated;
+    for (int i = 0; i < 5; ++i) wrong();
+    CHECK(memory::stats().memory_allocated == before);
 }
 
 TEST_CASE("a whole training is looked at, step and all, and nothing is found", "[anomaly]") {

@@ -113,10 +113,10 @@ TEST_CASE("forward, backward and step are told apart, by module if wished", "[pr
     CHECK(row(profile, "mse_loss").calls == 2);
     CHECK(row(profile, "accumulate_grad", ProfilePhase::backward).calls == 8);
     CHECK(row(profile, "SGD.step", ProfilePhase::step).calls == 2);
-    const auto all = row(profile, "backward", ProfilePhase::backward);
-    CHECK(all.calls == 2);
+    const auto whole = row(profile, "backward", ProfilePhase::backward);
+    CHECK(whole.calls == 2);
     for (const auto& found : profile.rows())
-        if (found.phase == ProfilePhase::backward) CHECK(found.total <= all.total);
+        if (found.phase == ProfilePhase::backward) CHECK(found.total <= whole.total);
 
     std::map<std::string, std::int64_t> tanhs, linears;
     for (const auto& found : profile.rows({.by_module = true})) {

@@ -80,7 +80,8 @@ Tensor<T, D> batch_norm(const Tensor<T, D>& x, const std::type_identity_t<Tensor
     }
     if (!needs_grad(x, weight, bias)) return y;
     return record("batch_norm", std::move(y), inputs(x, weight, bias),
-                  [x = saved(x), weight = saved(weight), norm, parameters, stats = Kept(stats), training, eps](const Tensor<T, D>& g, auto wants) {
+                  [x = saved(x), weight = saved(weight), norm, parameters, stats = Kept(stats), training, eps](const Tensor<T, D>& g,
+                                                                                                               auto wants) {
                       if (GradMode::enabled()) {
                           Dims dims;
                           Shape along = IntList::filled(x().dim(), 1);

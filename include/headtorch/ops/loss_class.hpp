@@ -87,7 +87,8 @@ Tensor<T, D> cross_entropy_rows(const Tensor<T, D>& x, const LabelTensors<T, D>&
     auto y = empty<T, D>(Shape{});
     y.fill_(static_cast<T>(scale * sum_of_negative_picks(D{}, static_cast<const T*>(log_p.data()), labels.get())));
     if (!needs_grad(x)) return y;
-    return record("cross_entropy", std::move(y), input(x, [x = saved(x), log_p = Kept(log_p), labels = labels, scale](const Tensor<T, D>& g) {
+    return record("cross_entropy", std::move(y), input(x, [x = saved(x), log_p = Kept(log_p), labels = labels,
+                                                           scale](const Tensor<T, D>& g) {
         if (GradMode::enabled()) {
             const auto k = pick_matrix(labels, scale);
             return (k - softmax(x(), 1) * sum(k, 1, true)) * g;

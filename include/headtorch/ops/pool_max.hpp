@@ -30,7 +30,8 @@ Tensor<T, D> unpick(const Tensor<T, D>& g, const Places<D>& at, const PoolPlan& 
     const OpScope scope("max_pool", {g.impl().get()});
     auto dx = empty<T, D>(in);
     max_pool_backward(D{}, static_cast<const T*>(detached_contiguous(g).data()), at.data(), plan, dx.data());
-    if (needs_grad(g)) return record("max_pool", std::move(dx), input(g, [at = Kept(at), plan](const auto& gg) { return pick(gg, at, plan); }));
+    if (needs_grad(g))
+        return record("max_pool", std::move(dx), input(g, [at = Kept(at), plan](const auto& gg) { return pick(gg, at, plan); }));
     return dx;
 }
 
@@ -41,7 +42,8 @@ Tensor<T, D> pick(const Tensor<T, D>& x, const Places<D>& at, const PoolPlan& pl
     pick_places(D{}, static_cast<const T*>(detached_contiguous(x).data()), at.data(), plan.planes, plan.in_size(), plan.out_size(),
                 y.data());
     if (needs_grad(x))
-        return record("max_pool", std::move(y), input(x, [at = Kept(at), plan, in = x.shape()](const auto& g) { return unpick(g, at, plan, in); }));
+        return record("max_pool", std::move(y),
+                      input(x, [at = Kept(at), plan, in = x.shape()](const auto& g) { return unpick(g, at, plan, in); }));
     return y;
 }
 

@@ -38,7 +38,8 @@ Tensor<T, D> normalize_rows(const char* op, const Tensor<T, D>& x, const RowNorm
     if (moments) *moments = stats;
     if (!needs_grad(x, weight, bias)) return y;
     return record(op, std::move(y), inputs(x, weight, bias),
-                  [x = saved(x), weight = saved(weight), norm, parameters, along, stats = Kept(stats), eps](const Tensor<T, D>& g, auto wants) {
+                  [x = saved(x), weight = saved(weight), norm, parameters, along, stats = Kept(stats), eps](const Tensor<T, D>& g,
+                                                                                                            auto wants) {
                       if (GradMode::enabled())
                           return recorded_norm_gradients(g, x(), weight(), parameters,
                                                          {{norm.rows, norm.length()}, Dims{1}, along, norm.centred}, eps);

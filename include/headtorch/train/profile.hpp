@@ -52,10 +52,11 @@ public:
         std::vector<ProfileRow> rows;
         for (const auto& [key, sum] : sums_) {
             const std::string_view name = key.name, module = options.by_module ? std::string_view(paths_.name(key.module)) : "";
+            const ProfilePhase phase = key.phase;
             auto row = std::find_if(rows.begin(), rows.end(), [&](const ProfileRow& other) {
-                return other.name == name && other.phase == key.phase && other.module == module;
+                return other.name == name && other.phase == phase && other.module == module;
             });
-            if (row == rows.end()) row = rows.insert(row, {std::string(name), std::string(module), key.phase});
+            if (row == rows.end()) row = rows.insert(row, {std::string(name), std::string(module), phase});
             row->calls += sum.calls;
             row->total += 1e-9 * static_cast<double>(sum.total);
             row->self += 1e-9 * static_cast<double>(sum.self);
