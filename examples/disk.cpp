@@ -7,6 +7,7 @@
 #include <headtorch/headtorch.hpp>
 #include <headtorch/viz.hpp>
 #include <numbers>
+#include <optional>
 
 #include "examples/common/page.hpp"
 using namespace headtorch;
@@ -42,6 +43,8 @@ int main(int argc, char** argv) {
     };
 
     train::History history;
+    std::optional<viz::LivePlot> live;
+    if (options.live) live.emplace(options.file("disk_live.png"));
     double loss_of_epoch = 0;
     for (std::int64_t epoch = 0; epoch <= options.epochs; ++epoch) {  // one more than 300, as in the tutorial
         double sum = 0;
@@ -54,6 +57,7 @@ int main(int argc, char** argv) {
         }
         loss_of_epoch = sum / static_cast<double>(loader.size());
         history.add({{"loss", loss_of_epoch}, {"accuracy", share_right()}});
+        if (live) live->update(history);
         if (epoch % 10 == 0)
             page.log("epoch %3d: loss %.5f, accuracy %.4f\n", static_cast<int>(epoch), loss_of_epoch, history["accuracy"].back());
     }

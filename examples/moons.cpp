@@ -5,6 +5,7 @@
 
 #include <headtorch/headtorch.hpp>
 #include <headtorch/viz.hpp>
+#include <optional>
 
 #include "examples/common/page.hpp"
 using namespace headtorch;
@@ -37,6 +38,8 @@ int main(int argc, char** argv) {
 
     train::EarlyStopping<Net> stopping({.patience = 15});  // keeps a copy of the best network
     train::History history;
+    std::optional<viz::LivePlot> live;
+    if (options.live) live.emplace(options.file("moons_live.png"));
     for (std::int64_t epoch = 1; epoch <= options.epochs; ++epoch) {
         adam.zero_grad();
         const auto loss = nn::binary_cross_entropy(net(x_train), y_train);
@@ -45,7 +48,8 @@ int main(int argc, char** argv) {
 
         NoGrad guard;
         const double valid_loss = nn::binary_cross_entropy(net(x_valid), y_valid).item();
-        history.add({{"train", loss.item()}, {"validation", valid_loss}});
+        history.add({{"loss", loss.item()}, {"val_loss", valid_loss}});
+        if (live) live->update(history);
         if (epoch % 10 == 0) {
             page.log("epoch %lld: loss %.4f, validation %.4f\n", static_cast<long long>(epoch), loss.item(), valid_loss);
             for (const auto& [name, parameter] : net.named_parameters()) {
@@ -66,8 +70,7 @@ int main(int argc, char** argv) {
         page.picture(points.scatter(x, y, moons), "moons_data.png", "The 1,000 points: two half circles, with noise.",
                      "Two crescents of points, one opening down, one up, whose ends reach into one another.");
 
-        viz::Figure losses({.title = "Binary cross entropy", .x_label = "epoch", .y_label = "loss"});
-        page.picture(losses.line(history["train"], "training").line(history["validation"], "validation"), "moons_loss.png",
+        page.picture(viz::learning_curves(history, {.title = "Binary cross entropy"}), "moons_loss.png",
                      message("Loss after each epoch. The network of epoch ", stopping.best_epoch() + 1,
                              ", the best on the validation points, is kept."),
                      "Two curves, of training and validation, that fall steeply at first and then level out together.");
@@ -84,6 +87,8 @@ int main(int argc, char** argv) {
                      "Two hidden units bend one line: on either side of it, what the network takes points for.",
                      "The plane in two colours, with the test points over it; the border passes between the two moons.")
             .main_picture();
+        page.picture(viz::graph(net, {2}), "moons_graph.svg", "The network: what flows through it, and its shapes.",
+                     "Boxes from top to bottom: input, hidden layer, bent_identity, output layer, sigmoid, output.");
     }
     examples::Result()
         .add("epochs", static_cast<std::int64_t>(history.size()))
