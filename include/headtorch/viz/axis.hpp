@@ -102,7 +102,8 @@ HEADTORCH_COLD inline Tics log_tics(const std::string& axis, double low, double 
 
 /// The range of an axis, a little more than the numbers need (`margin` of their length), and its tics. `ems` is its length in heights of
 /// letters. Throws ValueError when there is nothing to show.
-HEADTORCH_COLD inline Axis axis_of(const std::string& axis, const Extent& extent, bool logarithmic, bool integer, double margin, double ems) {
+HEADTORCH_COLD inline Axis axis_of(const std::string& axis, const Extent& extent, bool logarithmic, bool integer, double margin,
+                                   double ems) {
     if (extent.empty()) throw ValueError("viz: there is no finite number to draw");
     double low = extent.low, high = extent.high;
     Axis result;

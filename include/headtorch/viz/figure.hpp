@@ -55,7 +55,8 @@ public:
         static constexpr std::array<Dash, 4> dashes = {Dash::solid, Dash::dashed, Dash::dash_dot, Dash::dotted};
         return line(x, y, name, LineStyle{.dash = dashes[kinds_ % dashes.size()]});
     }
-    HEADTORCH_COLD Figure& line(const std::vector<double>& x, const std::vector<double>& y, const std::string& name, const LineStyle& style) {
+    HEADTORCH_COLD Figure& line(const std::vector<double>& x, const std::vector<double>& y, const std::string& name,
+                                const LineStyle& style) {
         std::string data = series("line", x, y);
         if (style.steps) {  // corners, so that dashes run on around them
             data.clear();
