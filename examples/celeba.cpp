@@ -70,7 +70,8 @@ int main(int argc, char** argv) {
     const examples::Options options =
         examples::parse(argc, argv, "celeba", "Forty attributes of a face, found by one network.", {.epochs = 12},
                         {.choices = {{"--size", "Width and height that images are brought to", {"64", "256"}, &size_text}},
-                         .numbers = {{"--batch", "Images in a batch", 1, 4096, &batch}}});
+                         .numbers = {{"--batch", "Images in a batch", 1, 4096, &batch}},
+                         .live = true});
     const std::string directory =
         examples::data_directory(
             options, "celeba", "list_attr_celeba.txt",
@@ -131,11 +132,12 @@ int main(int argc, char** argv) {
             captions.emplace_back(message(text, right, " of 40 right"), right == 40 ? viz::Mark::right : viz::Mark::wrong);
         }
         page.picture(viz::image_grid(stack(shown, 0), captions, {.title = "The surest labels of each image", .columns = 4}),
-                     "celeba_samples.png", "Test images with the three labels that the network is surest of, and how many of the forty it has right.",
+                     "celeba_samples.png",
+                     "Test images with the three labels that the network is surest of, and how many of the forty it has right.",
                      "A grid of images, with captions that are green with a tick where all labels are right.")
             .main_picture();
-        page.picture(viz::learning_curves(history, {.title = "CelebA", .labels = {{"loss", "binary cross entropy"}}}), "celeba_training.png",
-                     "Mean loss of each epoch, and mean share of right answers on the test images after it.",
+        page.picture(viz::learning_curves(history, {.title = "CelebA", .labels = {{"loss", "binary cross entropy"}}}),
+                     "celeba_training.png", "Mean loss of each epoch, and mean share of right answers on the test images after it.",
                      "Two panels: a loss that falls, an accuracy that rises.");
     }
     examples::Result()

@@ -192,7 +192,8 @@ void run(Net& net, const Images& images, const examples::Options& options, examp
     if (options.plots) {
         const std::string heading = name.starts_with("synthetic") ? "Drawn shapes" : "CIFAR-10";
         page.picture(viz::image_grid(four, captions, {.title = "Four test images: what the network takes them for", .columns = 4}),
-                     name + "_samples.png", "Four test images with the label that was found, and the true one (in brackets) where it is another.",
+                     name + "_samples.png",
+                     "Four test images with the label that was found, and the true one (in brackets) where it is another.",
                      "Four small colour images in a row, with captions that are green with a tick or orange with a cross.")
             .main_picture();
         page.picture(viz::learning_curves(history, {.title = heading, .labels = {{"loss", "cross entropy"}}}), name + "_training.png",
@@ -230,7 +231,8 @@ int main(int argc, char** argv) {
     examples::Options options =
         examples::parse(argc, argv, "cifar10", "Small colour images sorted into ten classes.", {},
                         {.choices = {{"--net", "The network (2 epochs unless told, resnet 12)", {"lenet", "resnet"}, &kind}},
-                         .switches = {{"--synthetic", "Train on drawn shapes of ten kinds, not on CIFAR-10", &synthetic}}});
+                         .switches = {{"--synthetic", "Train on drawn shapes of ten kinds, not on CIFAR-10", &synthetic}},
+                         .live = true});
     if (options.epochs == 0) options.epochs = kind == "lenet" ? 2 : 12;
     examples::Page page(options, synthetic ? "Drawn shapes in place of CIFAR-10" : "CIFAR-10");
     const Images images = synthetic ? draw_images(options.seed) : read_cifar10(options);

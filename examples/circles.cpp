@@ -109,8 +109,8 @@ void with_logits(const examples::Options& options, examples::Page& page, example
     page.picture(regions, "circles_logits.png", "Five hidden units: a polygon around the inner circle.",
                  "The plane in two colours, with the points of both circles over it; the border is a polygon between the two.")
         .main_picture();
-    page.picture(viz::learning_curves(history, {.title = "With logits", .mark_best = false, .labels = loss_label}), "circles_logits_loss.png",
-                 "Mean loss of each epoch.", "A curve that falls from about 0.67 to below 0.2.");
+    page.picture(viz::learning_curves(history, {.title = "With logits", .mark_best = false, .labels = loss_label}),
+                 "circles_logits_loss.png", "Mean loss of each epoch.", "A curve that falls from about 0.67 to below 0.2.");
 }
 
 int main(int argc, char** argv) {

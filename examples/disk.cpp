@@ -23,8 +23,9 @@ struct Net : nn::Module<Net> {
 };
 
 int main(int argc, char** argv) {
-    const examples::Options options = examples::parse(
-        argc, argv, "disk", "Points inside and outside a disk told apart by a network of 4,482 parameters.", {.epochs = 300});
+    const examples::Options options =
+        examples::parse(argc, argv, "disk", "Points inside and outside a disk told apart by a network of 4,482 parameters.",
+                        {.epochs = 300}, {.live = true});
     examples::Page page(options, "Disk");
 
     // 3,000 points in [-1, 1) x [-1, 1); the square has area 4, the disk 2.

@@ -66,12 +66,14 @@ void run(auto& net, auto& optimizer, const data::FashionMNIST& train, const data
                      {"val_accuracy", tested["accuracy"]}});
         if (live) live->update(history);
         page.log("epoch %2d: loss %.3f, accuracy %.1f %%; on the test images %.3f, %.1f %%\n", static_cast<int>(epoch),
-                 history["loss"].back(), 100 * history["accuracy"].back(), history["val_loss"].back(), 100 * history["val_accuracy"].back());
+                 history["loss"].back(), 100 * history["accuracy"].back(), history["val_loss"].back(),
+                 100 * history["val_accuracy"].back());
     }
 
     if (options.plots) {
         page.picture(viz::learning_curves(history, {.title = "Fashion-MNIST", .labels = {{"loss", "cross entropy"}}}),
-                     "fashion_mnist_training.png", "Mean loss of each epoch and share of images sorted rightly, in training and on the test images.",
+                     "fashion_mnist_training.png",
+                     "Mean loss of each epoch and share of images sorted rightly, in training and on the test images.",
                      "Two panels: losses that fall and accuracies that rise; the curves of training and test lie close together.");
 
         NoGrad guard;
@@ -112,7 +114,7 @@ int main(int argc, char** argv) {
     std::string kind = "mlp";
     examples::Options options = examples::parse(
         argc, argv, "fashion_mnist", "Pictures of clothes sorted into ten classes.", {},
-        {.choices = {{"--net", "Fully connected (10 epochs unless told) or with convolutions (5)", {"mlp", "cnn"}, &kind}}});
+        {.choices = {{"--net", "Fully connected (10 epochs unless told) or with convolutions (5)", {"mlp", "cnn"}, &kind}}, .live = true});
     if (options.epochs == 0) options.epochs = kind == "cnn" ? 5 : 10;
     const std::string directory = examples::data_directory(options, "fashion-mnist", "train-images-idx3-ubyte",
                                                            "install Debian's dataset-fashion-mnist, or give --data DIR with the files of "

@@ -22,8 +22,8 @@ double accuracy(const Tensor<double>& probability, const Tensor<double>& target)
 }
 
 int main(int argc, char** argv) {
-    const examples::Options options =
-        examples::parse(argc, argv, "moons", "Two moons told apart by a network of nine parameters.", {.seed = 1, .epochs = 1000});
+    const examples::Options options = examples::parse(argc, argv, "moons", "Two moons told apart by a network of nine parameters.",
+                                                      {.seed = 1, .epochs = 1000}, {.live = true});
     examples::Page page(options, "Two moons");
 
     // 640 points to train with, 160 to tell when to stop, 200 to test with. The network's output is [n, 1], so the targets are, too.

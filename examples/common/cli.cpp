@@ -107,7 +107,7 @@ Options parse(int argc, const char* const* argv, const std::string& name, const 
         ->capture_default_str();
     app.add_option("--data", data, "Directory of the data set, for examples that read one")->type_name("DIR");
     app.add_flag("--no-plots", no_plots, "Draw no pictures");
-    app.add_flag("--live", live, "Draw the learning curves while training");
+    if (extras.live) app.add_flag("--live", live, "Draw the learning curves while training");
     for (const Choice& choice : extras.choices)
         app.add_option(choice.flag, *choice.value, choice.help + ": " + listed(choice.values))->type_name("NAME")->capture_default_str();
     for (const Switch& one : extras.switches) app.add_flag(one.flag, *one.value, one.help);
@@ -147,8 +147,8 @@ Options parse(int argc, const char* const* argv, const std::string& name, const 
                         {"--threads", threads == "0" ? "0, here " + std::to_string(headtorch::get_num_threads()) : threads, "", false},
                         {"--out", out, "", false},
                         {"--data", data.empty() ? "where the system keeps them" : data, "", false},
-                        {"--no-plots", no_plots ? "yes" : "no", "", false},
-                        {"--live", live ? "yes" : "no", "", false}};
+                        {"--no-plots", no_plots ? "yes" : "no", "", false}};
+    if (extras.live) options.settings.push_back({"--live", live ? "yes" : "no", "", false});
     for (const Choice& choice : extras.choices) options.settings.push_back({choice.flag, *choice.value, "", false});
     for (const Switch& one : extras.switches) options.settings.push_back({one.flag, *one.value ? "yes" : "no", "", false});
     for (std::size_t i = 0; i < numbers.size(); ++i) options.settings.push_back({extras.numbers[i].flag, numbers[i], "", false});

@@ -64,9 +64,10 @@ struct Extras {
     std::vector<Choice> choices{};
     std::vector<Switch> switches{};
     std::vector<Number> numbers{};
+    bool live = false;  // the example draws while it trains, and so takes --live
 };
 
-/// Reads `--help --seed --epochs --threads --out DIR --data DIR --no-plots --live` and the extras, makes the output directory, then seeds
+/// Reads `--help --seed --epochs --threads --out DIR --data DIR --no-plots` and the extras, makes the output directory, then seeds
 /// headtorch's default generator and sets its number of threads. A wrong value ends the program with one line on the error stream and exit
 /// code 2. An exception that nobody catches later on ends it with its message as one line, and exit code 1.
 Options parse(int argc, const char* const* argv, const std::string& name, const std::string& description, Options defaults = {},

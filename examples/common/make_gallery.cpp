@@ -74,7 +74,9 @@ std::string card(const fs::path& directory, const std::string& name) {
 /// The table of the demo outputs_and_losses, if it was run.
 std::string losses(const fs::path& directory) {
     const std::string table = between(contents(directory / "outputs_and_losses" / "index.html"), "<table>", "</table>");
-    return table.empty() ? "" : "<h2>Which output, and which loss?</h2>\n<div class=\"wide\" tabindex=\"0\">\n<table>" + table + "</table>\n</div>\n";
+    return table.empty()
+               ? ""
+               : "<h2>Which output, and which loss?</h2>\n<div class=\"wide\" tabindex=\"0\">\n<table>" + table + "</table>\n</div>\n";
 }
 
 }  // namespace
