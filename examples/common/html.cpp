@@ -63,7 +63,8 @@ figure img {
 .card h2 { font-size: 1.2rem; margin: .9rem 0 .3rem; padding: 0; border: 0; }
 .card p { margin: 0 0 .7rem; font-size: .95rem; line-height: 1.45; color: var(--soft); }
 .card img { display: block; width: 100%; height: 14rem; object-fit: contain; background: #fff; border: 1px solid var(--rule); border-radius: 4px; }
-.card .numbers { grid-template-columns: repeat(auto-fill, minmax(7rem, 1fr)); gap: 0 1rem; max-height: 9.5rem; overflow: hidden; }
+.card .numbers { grid-template-columns: repeat(auto-fill, minmax(7rem, 1fr)); gap: 0 1rem; }
+.card .numbers div:nth-child(n+7) { display: none; }
 .card .numbers div { padding: .3rem 0 .4rem; }
 .card .numbers dt { font-size: .8rem; }
 .card .numbers dd { font-size: 1.1rem; }
