@@ -1,14 +1,14 @@
 # headtorch: runs the demos one after the other, each into OUT/<name>/, and makes the page that shows them all, OUT/index.html.
 # SPDX-License-Identifier: MIT
 #
-# cmake -D PROGRAMS=DIR -D GALLERY=PROGRAM -D OUT=DIR [-D "ONLY=name;name"] -P gallery.cmake
+# cmake -D PROGRAMS=DIR -D GALLERY=PROGRAM -D OUT=DIR [-D ONLY=name,name] -P gallery.cmake
 #
 # A demo that fails does not keep the others from being shown; the script then fails at its end. A demo whose data are not at hand is shown
 # as skipped, with the reason, unless it can be shown with data that are drawn here.
 set(demos tensors neuron outputs_and_losses activations house_price linear_regression nonlinear_regression moons circles disk blobs
     fashion_mnist cifar10 celeba)
 if(ONLY)
-    set(demos ${ONLY})
+    string(REPLACE "," ";" demos "${ONLY}")
 endif()
 set(ENV{OMP_WAIT_POLICY} passive)  # threads that wait leave the processor to others
 set(no_data ": no [^\n]* in ")

@@ -1,7 +1,7 @@
 # headtorch: the pages that demos leave, opened in headless Chromium, wide and narrow.
 # SPDX-License-Identifier: MIT
 #
-# cmake -D PROGRAMS=DIR -D GALLERY=PROGRAM -D SCRIPT=gallery.cmake -D "DEMOS=name;name" -D WORK=DIR -P pages.cmake
+# cmake -D PROGRAMS=DIR -D GALLERY=PROGRAM -D SCRIPT=gallery.cmake -D DEMOS=name,name -D WORK=DIR -P pages.cmake
 #
 # Fails on a picture that is not there or cannot be decoded, on a link that leads nowhere, and on a page wider than its window.
 find_program(CHROMIUM NAMES chromium chromium-browser google-chrome google-chrome-stable chrome)
@@ -64,9 +64,10 @@ endfunction()
 
 file(REMOVE_RECURSE ${WORK})
 file(MAKE_DIRECTORY ${WORK})
-execute_process(COMMAND ${CMAKE_COMMAND} -D PROGRAMS=${PROGRAMS} -D GALLERY=${GALLERY} -D OUT=${WORK}/gallery -D "ONLY=${DEMOS}" -P ${SCRIPT}
+execute_process(COMMAND ${CMAKE_COMMAND} -D PROGRAMS=${PROGRAMS} -D GALLERY=${GALLERY} -D OUT=${WORK}/gallery -D ONLY=${DEMOS} -P ${SCRIPT}
     COMMAND_ERROR_IS_FATAL ANY)
 set(pictures 0)
+string(REPLACE "," ";" DEMOS "${DEMOS}")
 foreach(demo IN LISTS DEMOS)
     check(${WORK}/gallery/${demo}/index.html 1)
     math(EXPR pictures "${pictures} + 1")

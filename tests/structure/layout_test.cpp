@@ -199,7 +199,7 @@ TEST_CASE("the umbrella and debug.hpp reach all that needs Eigen alone, and noth
             return std::any_of(others.begin(), others.end(), [](const auto& o) { return o == "zlib.h" || o == "nlohmann/json.hpp"; });
         });
     };
-    std::set<std::string> parts;  // of a header that needs more, in its folder: as train/parity_report.hpp of train/parity.hpp
+    std::set<std::string> parts;  // of a header that needs more, in its folder: as train/parity/report.hpp of train/parity.hpp
     for (const auto& [name, header] : headers())
         if (needs_more(name))
             for (const std::string& each : reached_from(name))

@@ -4,6 +4,8 @@
 
 /// Drawing into a folder, and looking at what was drawn.
 
+#include <unistd.h>
+
 #include <algorithm>
 #include <cstdint>
 #include <cstdio>
@@ -33,7 +35,7 @@ inline bool has_gnuplot() {
 /// A folder of one test, whose name needs quotes.
 struct Folder {
     std::filesystem::path path;
-    explicit Folder(const std::string& name) : path(std::filesystem::temp_directory_path() / ("headtorch it's " + name)) {
+    explicit Folder(const std::string& name) : path(std::filesystem::temp_directory_path() / ("headtorch it's " + name + " " + std::to_string(getpid()))) {
         std::filesystem::remove_all(path);
         std::filesystem::create_directories(path);
     }

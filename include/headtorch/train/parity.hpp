@@ -23,10 +23,10 @@
 
 #include "headtorch/io/load_options.hpp"
 #include "headtorch/nn/module.hpp"
-#include "headtorch/train/parity_check.hpp"
-#include "headtorch/train/parity_report.hpp"
-#include "headtorch/train/parity_steps.hpp"
-#include "headtorch/train/parity_train.hpp"
+#include "headtorch/train/parity/check.hpp"
+#include "headtorch/train/parity/report.hpp"
+#include "headtorch/train/parity/steps.hpp"
+#include "headtorch/train/parity/train.hpp"
 
 namespace headtorch::train {
 

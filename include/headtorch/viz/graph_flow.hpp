@@ -176,7 +176,9 @@ private:
         }
     }
     Source source_of(const TensorImpl& tensor) const {
-        Source source{unknown, shape_text(tensor.shape, tensor.dtype)};
+        // the ops between modules do not know theirs: a type is told when it is no floating-point one
+        const bool floating = tensor.dtype == Dtype::float32 || tensor.dtype == Dtype::float64;
+        Source source{unknown, shape_text(tensor.shape, floating ? Dtype::float32 : tensor.dtype)};
         if (const auto found = sources_.find(static_cast<const autograd::Node*>(tensor.node.get())); tensor.node && found != sources_.end())
             source.step = found->second;
         else if (const auto stored = storages_.find(tensor.storage.get()); stored != storages_.end())

@@ -13,6 +13,8 @@
 #include <string_view>
 #include <type_traits>
 
+#include "headtorch/core/config.hpp"
+
 namespace headtorch::viz::detail {
 
 /// Length in bytes of the UTF-8 character that `text` begins with; 0 when it begins with none (or with one that XML forbids).

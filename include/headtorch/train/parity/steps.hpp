@@ -17,8 +17,8 @@
 
 #include "headtorch/autograd/backward.hpp"
 #include "headtorch/tensor/access.hpp"
-#include "headtorch/train/parity_check.hpp"
-#include "headtorch/train/parity_train.hpp"
+#include "headtorch/train/parity/check.hpp"
+#include "headtorch/train/parity/train.hpp"
 
 namespace headtorch::train {
 

@@ -16,7 +16,7 @@
 
 #include "headtorch/core/error.hpp"
 #include "headtorch/core/shape.hpp"
-#include "headtorch/train/parity_values.hpp"
+#include "headtorch/train/parity/values.hpp"
 
 namespace headtorch::train {
 

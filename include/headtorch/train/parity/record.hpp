@@ -19,7 +19,7 @@
 #include "headtorch/io/load_options.hpp"
 #include "headtorch/io/safetensors.hpp"
 #include "headtorch/nn/state_dict.hpp"
-#include "headtorch/train/parity_values.hpp"
+#include "headtorch/train/parity/values.hpp"
 
 namespace headtorch::train::parity_detail {
 

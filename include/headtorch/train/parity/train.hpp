@@ -23,7 +23,7 @@
 #include "headtorch/optim/radam.hpp"
 #include "headtorch/optim/rmsprop.hpp"
 #include "headtorch/optim/sgd.hpp"
-#include "headtorch/train/parity_record.hpp"
+#include "headtorch/train/parity/record.hpp"
 
 namespace headtorch::train {
 

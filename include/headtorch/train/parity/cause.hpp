@@ -14,10 +14,10 @@
 #include <utility>
 #include <vector>
 
-#include "headtorch/train/parity_explain.hpp"
-#include "headtorch/train/parity_printed.hpp"
-#include "headtorch/train/parity_replay.hpp"
-#include "headtorch/train/parity_report.hpp"
+#include "headtorch/train/parity/explain.hpp"
+#include "headtorch/train/parity/printed.hpp"
+#include "headtorch/train/parity/replay.hpp"
+#include "headtorch/train/parity/report.hpp"
 
 namespace headtorch::train::parity_detail {
 

@@ -14,7 +14,7 @@
 #include <utility>
 #include <vector>
 
-#include "headtorch/train/parity_values.hpp"
+#include "headtorch/train/parity/values.hpp"
 
 namespace headtorch::train::parity_detail {
 

@@ -17,10 +17,10 @@
 #include <vector>
 
 #include "headtorch/autograd/record.hpp"
-#include "headtorch/train/parity_cause.hpp"
-#include "headtorch/train/parity_printed.hpp"
-#include "headtorch/train/parity_replay.hpp"
-#include "headtorch/train/parity_report.hpp"
+#include "headtorch/train/parity/cause.hpp"
+#include "headtorch/train/parity/printed.hpp"
+#include "headtorch/train/parity/replay.hpp"
+#include "headtorch/train/parity/report.hpp"
 
 namespace headtorch::train::parity_detail {
 

@@ -18,7 +18,7 @@
 #include "headtorch/core/random.hpp"
 #include "headtorch/nn/module_tree.hpp"
 #include "headtorch/nn/observer.hpp"
-#include "headtorch/train/parity_record.hpp"
+#include "headtorch/train/parity/record.hpp"
 
 namespace headtorch::train::parity_detail {
 

@@ -18,7 +18,7 @@
 #include "headtorch/nn/pool.hpp"
 #include "headtorch/nn/reflect.hpp"
 #include "headtorch/nn/resample.hpp"
-#include "headtorch/train/parity_record.hpp"
+#include "headtorch/train/parity/record.hpp"
 
 namespace headtorch::train::parity_detail {
 
