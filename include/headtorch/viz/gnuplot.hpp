@@ -5,8 +5,6 @@
 /// Running gnuplot: a script goes in, a picture comes out, whole or not at all.
 
 #include <atomic>
-#include <cstdint>
-#include <cstdio>
 #include <filesystem>
 #include <fstream>
 #include <iterator>
@@ -15,6 +13,7 @@
 #include <system_error>
 
 #include "headtorch/core/error.hpp"
+#include "headtorch/viz/program.hpp"
 #include "headtorch/viz/text.hpp"
 
 namespace headtorch::viz {
@@ -37,30 +36,11 @@ struct Page {
     double terminal_font(std::string_view ending) const { return ending == ".svg" ? font * 4 / 3 : font; }
 };
 
-/// A name that no other process or thread uses, beside `path`.
-HEADTORCH_COLD inline std::filesystem::path unique_beside(const std::filesystem::path& path, std::string_view ending) {
-    static std::atomic<unsigned> counter{0};
-    const auto tag = reinterpret_cast<std::uintptr_t>(&counter) ^
-                     static_cast<std::uintptr_t>(std::filesystem::file_time_type::clock::now().time_since_epoch().count());
-    return path.parent_path() / message(".", path.stem().string(), "-", tag, "-", counter++, std::string(ending));
-}
-
-/// Removes a file at the end of the scope.
-struct Remover {
-    std::filesystem::path path;
-    ~Remover() {
-        std::error_code ignored;
-        std::filesystem::remove(path, ignored);
-    }
-};
-
 /// Says once per process how to get gnuplot.
 HEADTORCH_COLD inline void tell_gnuplot_missing() {
     static std::atomic<bool> told{false};
-    if (!told.exchange(true))
-        std::fputs(
-            "headtorch: no pictures, for gnuplot was not found (apt install gnuplot-nox, dnf install gnuplot, brew install gnuplot)\n",
-            stderr);
+    tell_once(told,
+              "headtorch: no pictures, for gnuplot was not found (apt install gnuplot-nox, dnf install gnuplot, brew install gnuplot)\n");
 }
 
 /// Throws unless `path` can become a picture: ValueError for its name, IoError for its folder.
@@ -114,21 +94,15 @@ HEADTORCH_COLD inline bool draw(const std::filesystem::path& path, const Page& p
         out << terminal(picture.path, page) << body << "\nunset output\n";
         if (!out.flush()) throw IoError(message("viz: cannot write beside ", path.string()));
     }
-    const std::string command = shell_word(gnuplot_program()) + " -d " + shell_word(script.path.string()) + " 2>&1";
-    std::FILE* pipe = ::popen(command.c_str(), "r");
-    if (!pipe) throw IoError("viz: cannot start a program");
-    std::string words;
-    char buffer[512];
-    while (std::size_t count = std::fread(buffer, 1, sizeof buffer, pipe)) words.append(buffer, count);
-    const int status = ::pclose(pipe);
-    constexpr int not_found = 127 << 8;  // what the shell says
-    if (status == not_found) {
+    const std::string command = shell_word(gnuplot_program()) + " -d " + shell_word(script.path.string());
+    const ProgramEnd end = run_program(command);
+    if (end.missing) {
         tell_gnuplot_missing();
         return false;
     }
     std::error_code error;
-    if (status != 0 || !fs::exists(picture.path) || fs::file_size(picture.path) == 0)
-        throw IoError(message("viz: gnuplot could not draw ", path.string(), ": ", words));
+    if (end.failed || !fs::exists(picture.path) || fs::file_size(picture.path) == 0)
+        throw IoError(message("viz: gnuplot could not draw ", path.string(), ": ", end.words));
     if (path.extension() == ".svg" && !finish_svg(picture.path, page.title))
         throw IoError(message("viz: cannot write beside ", path.string()));
     fs::rename(picture.path, path, error);

@@ -5,7 +5,6 @@
 /// Running Graphviz's dot: the text of a graph goes in, a picture comes out, whole or not at all.
 
 #include <atomic>
-#include <cstdio>
 #include <filesystem>
 #include <fstream>
 #include <iterator>
@@ -14,7 +13,7 @@
 #include <system_error>
 
 #include "headtorch/core/error.hpp"
-#include "headtorch/viz/gnuplot.hpp"
+#include "headtorch/viz/program.hpp"
 #include "headtorch/viz/text.hpp"
 
 namespace headtorch::viz {
@@ -30,11 +29,9 @@ namespace detail {
 /// Says once per process how to get Graphviz.
 inline void tell_graphviz_missing() {
     static std::atomic<bool> told{false};
-    if (!told.exchange(true))
-        std::fputs(
-            "headtorch: no pictures of graphs, for Graphviz's dot was not found (apt install graphviz, dnf install graphviz, brew "
-            "install graphviz)\n",
-            stderr);
+    tell_once(told,
+              "headtorch: no pictures of graphs, for Graphviz's dot was not found (apt install graphviz, dnf install graphviz, brew "
+              "install graphviz)\n");
 }
 
 /// An SVG as it should be: fonts that stand in for DejaVu where it is missing, and no names of dot's that a browser would show under the
@@ -73,21 +70,15 @@ inline bool draw_graph(const std::filesystem::path& path, const std::string& dot
     write(script.path, dot);
     if (!text_only) {
         const std::string command = shell_word(graphviz_program()) + " -T" + ending.substr(1) + (ending == ".png" ? " -Gdpi=120" : "") +
-                                    " -o" + shell_word(picture.path.string()) + " " + shell_word(script.path.string()) + " 2>&1";
-        std::FILE* pipe = ::popen(command.c_str(), "r");
-        if (!pipe) throw IoError("viz: cannot start a program");
-        std::string words;
-        char buffer[512];
-        while (const std::size_t count = std::fread(buffer, 1, sizeof buffer, pipe)) words.append(buffer, count);
-        const int status = ::pclose(pipe);
-        constexpr int not_found = 127 << 8;  // what the shell says
-        if (status == not_found) {
+                                    " -o" + shell_word(picture.path.string()) + " " + shell_word(script.path.string());
+        const ProgramEnd end = run_program(command);
+        if (end.missing) {
             tell_graphviz_missing();
             return false;
         }
         std::error_code error;
         const std::uintmax_t size = fs::file_size(picture.path, error);
-        if (status != 0 || error || size == 0) throw IoError(message("viz: dot could not draw ", path.string(), ": ", words));
+        if (end.failed || error || size == 0) throw IoError(message("viz: dot could not draw ", path.string(), ": ", end.words));
         if (ending == ".svg") {
             std::ifstream in(picture.path, std::ios::binary);
             const std::string svg(std::istreambuf_iterator<char>(in), {});
