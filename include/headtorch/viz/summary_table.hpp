@@ -50,7 +50,7 @@ namespace viz::detail {
 /// 62,006
 inline std::string with_commas(std::int64_t number) {
     std::string text = std::to_string(number);
-    for (std::size_t at = text.size(); at > 3 + (number < 0);) text.insert(at -= 3, ",");
+    for (std::size_t at = text.size(); at > 3 + (number < 0);) text.insert(at -= 3, 1, ',');
     return text;
 }
 /// 242.2 KiB
