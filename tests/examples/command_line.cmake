@@ -20,7 +20,7 @@ file(REMOVE_RECURSE ${WORK})
 file(MAKE_DIRECTORY ${WORK})
 
 run(--help)
-foreach(option IN ITEMS --help --seed --epochs --threads --out --data --no-plots --live)
+foreach(option IN ITEMS --help --seed --epochs --threads --out --data --no-plots)
     string(FIND "${out}" "${option}" place)
     if(NOT result EQUAL 0 OR place EQUAL -1)
         message(FATAL_ERROR "${NAME} --help: exit code ${result}, ${option} at ${place}:\n${out}${err}")
