@@ -27,7 +27,7 @@
 namespace headtorch {
 
 /// What forward() leaves for backward().
-template <class T = float, class D = Cpu>
+template <class T = float, class D = DefaultDevice>
 class Context {
 public:
     /// Keeps tensors (inputs or others, not the output); backward() throws when one is overwritten in between.

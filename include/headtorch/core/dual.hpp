@@ -18,10 +18,10 @@ struct Dual {
     V value, slope;
 
     template <class A, class B>
-    HEADTORCH_HOST_DEVICE HEADTORCH_ALWAYS_INLINE Dual(const A& v, const B& s) : value(static_cast<V>(v)), slope(static_cast<V>(s)) {}
+    HEADTORCH_ALWAYS_INLINE constexpr Dual(const A& v, const B& s) : value(static_cast<V>(v)), slope(static_cast<V>(s)) {}
     /// A constant.
     template <math::Number S>
-    requires std::is_constructible_v<V, S> HEADTORCH_HOST_DEVICE HEADTORCH_ALWAYS_INLINE explicit Dual(S s)
+    requires std::is_constructible_v<V, S> HEADTORCH_ALWAYS_INLINE constexpr explicit Dual(S s)
         : value(static_cast<V>(s)), slope(static_cast<V>(0)) {}
 };
 template <class V>
@@ -49,7 +49,7 @@ concept DualPair = requires {
 
 /// The value of x, a dual D or a constant beside one. A number beside a number takes its type: 0.5 * x is a float for a float x.
 template <class D, class X>
-HEADTORCH_HOST_DEVICE HEADTORCH_ALWAYS_INLINE decltype(auto) value_in(const X& x) {
+HEADTORCH_ALWAYS_INLINE constexpr decltype(auto) value_in(const X& x) {
     if constexpr (std::is_same_v<X, D>) {
         return (x.value);
     } else if constexpr (math::Number<X> && math::Number<typename D::Value>) {
@@ -60,7 +60,7 @@ HEADTORCH_HOST_DEVICE HEADTORCH_ALWAYS_INLINE decltype(auto) value_in(const X& x
 }
 /// The slope of x, a dual D or a constant beside one: then the number 0.
 template <class D, class X>
-HEADTORCH_HOST_DEVICE HEADTORCH_ALWAYS_INLINE auto slope_in(const X& x) {
+HEADTORCH_ALWAYS_INLINE constexpr auto slope_in(const X& x) {
     if constexpr (std::is_same_v<X, D>) {
         return x.slope;
     } else if constexpr (math::Number<typename D::Value>) {
@@ -72,7 +72,7 @@ HEADTORCH_HOST_DEVICE HEADTORCH_ALWAYS_INLINE auto slope_in(const X& x) {
 
 /// y = f(a, b) with the slope da · ∂y/∂a + db · ∂y/∂b. The partial derivatives are functions, called only if needed.
 template <class D, class A, class B, class Y, class Pa, class Pb>
-HEADTORCH_HOST_DEVICE HEADTORCH_ALWAYS_INLINE D chain(const A& a, const B& b, const Y& y, const Pa& by_a, const Pb& by_b) {
+HEADTORCH_ALWAYS_INLINE constexpr D chain(const A& a, const B& b, const Y& y, const Pa& by_a, const Pb& by_b) {
     if constexpr (std::is_same_v<A, D> && std::is_same_v<B, D>) {
         return {y, a.slope * by_a() + b.slope * by_b()};
     } else if constexpr (std::is_same_v<A, D>) {
@@ -83,15 +83,15 @@ HEADTORCH_HOST_DEVICE HEADTORCH_ALWAYS_INLINE D chain(const A& a, const B& b, co
 }
 
 template <class V>
-HEADTORCH_HOST_DEVICE HEADTORCH_ALWAYS_INLINE Dual<V> operator-(const Dual<V>& x) {
+HEADTORCH_ALWAYS_INLINE constexpr Dual<V> operator-(const Dual<V>& x) {
     return {-x.value, -x.slope};
 }
 template <class V>
-HEADTORCH_HOST_DEVICE HEADTORCH_ALWAYS_INLINE Dual<V> operator+(const Dual<V>& x) {
+HEADTORCH_ALWAYS_INLINE constexpr Dual<V> operator+(const Dual<V>& x) {
     return x;
 }
 template <class A, class B, class D = DualWith<A, B>>
-HEADTORCH_HOST_DEVICE HEADTORCH_ALWAYS_INLINE D operator+(const A& a, const B& b) {
+HEADTORCH_ALWAYS_INLINE constexpr D operator+(const A& a, const B& b) {
     const auto y = value_in<D>(a) + value_in<D>(b);
     if constexpr (std::is_same_v<A, D> && std::is_same_v<B, D>) {
         return {y, a.slope + b.slope};
@@ -102,7 +102,7 @@ HEADTORCH_HOST_DEVICE HEADTORCH_ALWAYS_INLINE D operator+(const A& a, const B& b
     }
 }
 template <class A, class B, class D = DualWith<A, B>>
-HEADTORCH_HOST_DEVICE HEADTORCH_ALWAYS_INLINE D operator-(const A& a, const B& b) {
+HEADTORCH_ALWAYS_INLINE constexpr D operator-(const A& a, const B& b) {
     const auto y = value_in<D>(a) - value_in<D>(b);
     if constexpr (std::is_same_v<A, D> && std::is_same_v<B, D>) {
         return {y, a.slope - b.slope};
@@ -113,7 +113,7 @@ HEADTORCH_HOST_DEVICE HEADTORCH_ALWAYS_INLINE D operator-(const A& a, const B& b
     }
 }
 template <class A, class B, class D = DualWith<A, B>>
-HEADTORCH_HOST_DEVICE HEADTORCH_ALWAYS_INLINE D operator*(const A& a, const B& b) {
+HEADTORCH_ALWAYS_INLINE constexpr D operator*(const A& a, const B& b) {
     const auto& u = value_in<D>(a);
     const auto& v = value_in<D>(b);
     return chain<D>(
@@ -121,7 +121,7 @@ HEADTORCH_HOST_DEVICE HEADTORCH_ALWAYS_INLINE D operator*(const A& a, const B& b
 }
 // y = a / b: dy = (da - y db) / b
 template <class A, class B, class D = DualWith<A, B>>
-HEADTORCH_HOST_DEVICE HEADTORCH_ALWAYS_INLINE D operator/(const A& a, const B& b) {
+HEADTORCH_ALWAYS_INLINE constexpr D operator/(const A& a, const B& b) {
     const auto& v = value_in<D>(b);
     const auto y = value_in<D>(a) / v;
     if constexpr (std::is_same_v<A, D> && std::is_same_v<B, D>) {
@@ -133,163 +133,163 @@ HEADTORCH_HOST_DEVICE HEADTORCH_ALWAYS_INLINE D operator/(const A& a, const B& b
     }
 }
 template <class V, class B>
-HEADTORCH_HOST_DEVICE HEADTORCH_ALWAYS_INLINE Dual<V>& operator+=(Dual<V>& a, const B& b) {
+HEADTORCH_ALWAYS_INLINE constexpr Dual<V>& operator+=(Dual<V>& a, const B& b) {
     return a = a + b;
 }
 template <class V, class B>
-HEADTORCH_HOST_DEVICE HEADTORCH_ALWAYS_INLINE Dual<V>& operator-=(Dual<V>& a, const B& b) {
+HEADTORCH_ALWAYS_INLINE constexpr Dual<V>& operator-=(Dual<V>& a, const B& b) {
     return a = a - b;
 }
 template <class V, class B>
-HEADTORCH_HOST_DEVICE HEADTORCH_ALWAYS_INLINE Dual<V>& operator*=(Dual<V>& a, const B& b) {
+HEADTORCH_ALWAYS_INLINE constexpr Dual<V>& operator*=(Dual<V>& a, const B& b) {
     return a = a * b;
 }
 template <class V, class B>
-HEADTORCH_HOST_DEVICE HEADTORCH_ALWAYS_INLINE Dual<V>& operator/=(Dual<V>& a, const B& b) {
+HEADTORCH_ALWAYS_INLINE constexpr Dual<V>& operator/=(Dual<V>& a, const B& b) {
     return a = a / b;
 }
 
 // Comparisons are of the values.
 template <class A, class B, class D = DualWith<A, B>>
-HEADTORCH_HOST_DEVICE HEADTORCH_ALWAYS_INLINE auto operator<(const A& a, const B& b) {
+HEADTORCH_ALWAYS_INLINE constexpr auto operator<(const A& a, const B& b) {
     return value_in<D>(a) < value_in<D>(b);
 }
 template <class A, class B, class D = DualWith<A, B>>
-HEADTORCH_HOST_DEVICE HEADTORCH_ALWAYS_INLINE auto operator<=(const A& a, const B& b) {
+HEADTORCH_ALWAYS_INLINE constexpr auto operator<=(const A& a, const B& b) {
     return value_in<D>(a) <= value_in<D>(b);
 }
 template <class A, class B, class D = DualWith<A, B>>
-HEADTORCH_HOST_DEVICE HEADTORCH_ALWAYS_INLINE auto operator>(const A& a, const B& b) {
+HEADTORCH_ALWAYS_INLINE constexpr auto operator>(const A& a, const B& b) {
     return value_in<D>(a) > value_in<D>(b);
 }
 template <class A, class B, class D = DualWith<A, B>>
-HEADTORCH_HOST_DEVICE HEADTORCH_ALWAYS_INLINE auto operator>=(const A& a, const B& b) {
+HEADTORCH_ALWAYS_INLINE constexpr auto operator>=(const A& a, const B& b) {
     return value_in<D>(a) >= value_in<D>(b);
 }
 template <class A, class B, class D = DualWith<A, B>>
-HEADTORCH_HOST_DEVICE HEADTORCH_ALWAYS_INLINE auto operator==(const A& a, const B& b) {
+HEADTORCH_ALWAYS_INLINE constexpr auto operator==(const A& a, const B& b) {
     return value_in<D>(a) == value_in<D>(b);
 }
 template <class A, class B, class D = DualWith<A, B>>
-HEADTORCH_HOST_DEVICE HEADTORCH_ALWAYS_INLINE auto operator!=(const A& a, const B& b) {
+HEADTORCH_ALWAYS_INLINE constexpr auto operator!=(const A& a, const B& b) {
     return value_in<D>(a) != value_in<D>(b);
 }
 template <class V>
-HEADTORCH_HOST_DEVICE HEADTORCH_ALWAYS_INLINE auto isnan(const Dual<V>& x) {
+HEADTORCH_ALWAYS_INLINE constexpr auto isnan(const Dual<V>& x) {
     return math::isnan(x.value);
 }
 template <class V>
-HEADTORCH_HOST_DEVICE HEADTORCH_ALWAYS_INLINE auto isinf(const Dual<V>& x) {
+HEADTORCH_ALWAYS_INLINE constexpr auto isinf(const Dual<V>& x) {
     return math::isinf(x.value);
 }
 template <class V>
-HEADTORCH_HOST_DEVICE HEADTORCH_ALWAYS_INLINE auto isfinite(const Dual<V>& x) {
+HEADTORCH_ALWAYS_INLINE constexpr auto isfinite(const Dual<V>& x) {
     return math::isfinite(x.value);
 }
 
 // Functions of one variable: y, and dy/dx times the slope of x.
 template <class V>
-HEADTORCH_HOST_DEVICE HEADTORCH_ALWAYS_INLINE Dual<V> exp(const Dual<V>& x) {
+HEADTORCH_ALWAYS_INLINE constexpr Dual<V> exp(const Dual<V>& x) {
     const auto y = math::exp(x.value);
     return {y, x.slope * y};
 }
 template <class V>
-HEADTORCH_HOST_DEVICE HEADTORCH_ALWAYS_INLINE Dual<V> expm1(const Dual<V>& x) {
+HEADTORCH_ALWAYS_INLINE constexpr Dual<V> expm1(const Dual<V>& x) {
     const auto y = math::expm1(x.value);
     return {y, x.slope * (y + 1)};
 }
 template <class V>
-HEADTORCH_HOST_DEVICE HEADTORCH_ALWAYS_INLINE Dual<V> log(const Dual<V>& x) {
+HEADTORCH_ALWAYS_INLINE constexpr Dual<V> log(const Dual<V>& x) {
     return {math::log(x.value), x.slope / x.value};
 }
 template <class V>
-HEADTORCH_HOST_DEVICE HEADTORCH_ALWAYS_INLINE Dual<V> log1p(const Dual<V>& x) {
+HEADTORCH_ALWAYS_INLINE constexpr Dual<V> log1p(const Dual<V>& x) {
     return {math::log1p(x.value), x.slope / (x.value + 1)};
 }
 template <class V>
-HEADTORCH_HOST_DEVICE HEADTORCH_ALWAYS_INLINE Dual<V> log2(const Dual<V>& x) {
+HEADTORCH_ALWAYS_INLINE constexpr Dual<V> log2(const Dual<V>& x) {
     return {math::log2(x.value), x.slope / (x.value * 0.693147180559945309417)};
 }
 template <class V>
-HEADTORCH_HOST_DEVICE HEADTORCH_ALWAYS_INLINE Dual<V> sqrt(const Dual<V>& x) {
+HEADTORCH_ALWAYS_INLINE constexpr Dual<V> sqrt(const Dual<V>& x) {
     const auto y = math::sqrt(x.value);
     return {y, x.slope / (2 * y)};
 }
 template <class V>
-HEADTORCH_HOST_DEVICE HEADTORCH_ALWAYS_INLINE Dual<V> rsqrt(const Dual<V>& x) {
+HEADTORCH_ALWAYS_INLINE constexpr Dual<V> rsqrt(const Dual<V>& x) {
     const auto y = math::rsqrt(x.value);
     return {y, x.slope * (-0.5 * y / x.value)};
 }
 template <class V>
-HEADTORCH_HOST_DEVICE HEADTORCH_ALWAYS_INLINE Dual<V> reciprocal(const Dual<V>& x) {
+HEADTORCH_ALWAYS_INLINE constexpr Dual<V> reciprocal(const Dual<V>& x) {
     const auto y = math::reciprocal(x.value);
     return {y, x.slope * (-y * y)};
 }
 template <class V>
-HEADTORCH_HOST_DEVICE HEADTORCH_ALWAYS_INLINE Dual<V> square(const Dual<V>& x) {
+HEADTORCH_ALWAYS_INLINE constexpr Dual<V> square(const Dual<V>& x) {
     return {math::square(x.value), x.slope * (2 * x.value)};
 }
 template <class V>
-HEADTORCH_HOST_DEVICE HEADTORCH_ALWAYS_INLINE Dual<V> abs(const Dual<V>& x) {
+HEADTORCH_ALWAYS_INLINE constexpr Dual<V> abs(const Dual<V>& x) {
     return {math::abs(x.value), x.slope * math::sign(x.value)};
 }
 template <class V>
-HEADTORCH_HOST_DEVICE HEADTORCH_ALWAYS_INLINE Dual<V> sin(const Dual<V>& x) {
+HEADTORCH_ALWAYS_INLINE constexpr Dual<V> sin(const Dual<V>& x) {
     return {math::sin(x.value), x.slope * math::cos(x.value)};
 }
 template <class V>
-HEADTORCH_HOST_DEVICE HEADTORCH_ALWAYS_INLINE Dual<V> cos(const Dual<V>& x) {
+HEADTORCH_ALWAYS_INLINE constexpr Dual<V> cos(const Dual<V>& x) {
     return {math::cos(x.value), x.slope * -math::sin(x.value)};
 }
 template <class V>
-HEADTORCH_HOST_DEVICE HEADTORCH_ALWAYS_INLINE Dual<V> tan(const Dual<V>& x) {
+HEADTORCH_ALWAYS_INLINE constexpr Dual<V> tan(const Dual<V>& x) {
     const auto y = math::tan(x.value);
     return {y, x.slope * (1 + y * y)};
 }
 template <class V>
-HEADTORCH_HOST_DEVICE HEADTORCH_ALWAYS_INLINE Dual<V> atan(const Dual<V>& x) {
+HEADTORCH_ALWAYS_INLINE constexpr Dual<V> atan(const Dual<V>& x) {
     return {math::atan(x.value), x.slope / (1 + x.value * x.value)};
 }
 template <class V>
-HEADTORCH_HOST_DEVICE HEADTORCH_ALWAYS_INLINE Dual<V> sinh(const Dual<V>& x) {
+HEADTORCH_ALWAYS_INLINE constexpr Dual<V> sinh(const Dual<V>& x) {
     return {math::sinh(x.value), x.slope * math::cosh(x.value)};
 }
 template <class V>
-HEADTORCH_HOST_DEVICE HEADTORCH_ALWAYS_INLINE Dual<V> cosh(const Dual<V>& x) {
+HEADTORCH_ALWAYS_INLINE constexpr Dual<V> cosh(const Dual<V>& x) {
     return {math::cosh(x.value), x.slope * math::sinh(x.value)};
 }
 template <class V>
-HEADTORCH_HOST_DEVICE HEADTORCH_ALWAYS_INLINE Dual<V> tanh(const Dual<V>& x) {
+HEADTORCH_ALWAYS_INLINE constexpr Dual<V> tanh(const Dual<V>& x) {
     const auto y = math::tanh(x.value);
     return {y, x.slope * (1 - y * y)};
 }
 template <class V>
-HEADTORCH_HOST_DEVICE HEADTORCH_ALWAYS_INLINE Dual<V> sigmoid(const Dual<V>& x) {
+HEADTORCH_ALWAYS_INLINE constexpr Dual<V> sigmoid(const Dual<V>& x) {
     const auto y = math::sigmoid(x.value);
     return {y, x.slope * (y * (1 - y))};
 }
 template <class V>
-HEADTORCH_HOST_DEVICE HEADTORCH_ALWAYS_INLINE Dual<V> erf(const Dual<V>& x) {
+HEADTORCH_ALWAYS_INLINE constexpr Dual<V> erf(const Dual<V>& x) {
     return {math::erf(x.value), x.slope * (1.12837916709551257390 * math::exp(-x.value * x.value))};
 }
 template <class V>
-HEADTORCH_HOST_DEVICE HEADTORCH_ALWAYS_INLINE Dual<V> sign(const Dual<V>& x) {
+HEADTORCH_ALWAYS_INLINE constexpr Dual<V> sign(const Dual<V>& x) {
     return {math::sign(x.value), x.slope * 0};
 }
 template <class V>
-HEADTORCH_HOST_DEVICE HEADTORCH_ALWAYS_INLINE Dual<V> floor(const Dual<V>& x) {
+HEADTORCH_ALWAYS_INLINE constexpr Dual<V> floor(const Dual<V>& x) {
     return {math::floor(x.value), x.slope * 0};
 }
 template <class V>
-HEADTORCH_HOST_DEVICE HEADTORCH_ALWAYS_INLINE Dual<V> ceil(const Dual<V>& x) {
+HEADTORCH_ALWAYS_INLINE constexpr Dual<V> ceil(const Dual<V>& x) {
     return {math::ceil(x.value), x.slope * 0};
 }
 template <class V>
-HEADTORCH_HOST_DEVICE HEADTORCH_ALWAYS_INLINE Dual<V> trunc(const Dual<V>& x) {
+HEADTORCH_ALWAYS_INLINE constexpr Dual<V> trunc(const Dual<V>& x) {
     return {math::trunc(x.value), x.slope * 0};
 }
 template <class V>
-HEADTORCH_HOST_DEVICE HEADTORCH_ALWAYS_INLINE Dual<V> round(const Dual<V>& x) {
+HEADTORCH_ALWAYS_INLINE constexpr Dual<V> round(const Dual<V>& x) {
     return {math::round(x.value), x.slope * 0};
 }
 
@@ -297,7 +297,7 @@ HEADTORCH_HOST_DEVICE HEADTORCH_ALWAYS_INLINE Dual<V> round(const Dual<V>& x) {
 
 /// ∂/∂a = b a^(b - 1), 0 for b = 0; ∂/∂b = a^b log a, 0 for a = 0 and b >= 0, as in PyTorch.
 template <class A, class B, class D = DualWith<A, B>>
-HEADTORCH_HOST_DEVICE HEADTORCH_ALWAYS_INLINE D pow(const A& a, const B& b) {
+HEADTORCH_ALWAYS_INLINE constexpr D pow(const A& a, const B& b) {
     using V = typename D::Value;
     const auto& u = value_in<D>(a);
     const auto& v = value_in<D>(b);
@@ -321,7 +321,7 @@ HEADTORCH_HOST_DEVICE HEADTORCH_ALWAYS_INLINE D pow(const A& a, const B& b) {
 
 /// With r² = a² + b²: ∂/∂a = b / r², ∂/∂b = -a / r².
 template <class A, class B, class D = DualWith<A, B>>
-HEADTORCH_HOST_DEVICE HEADTORCH_ALWAYS_INLINE D atan2(const A& a, const B& b) {
+HEADTORCH_ALWAYS_INLINE constexpr D atan2(const A& a, const B& b) {
     const auto& u = value_in<D>(a);
     const auto& v = value_in<D>(b);
     return chain<D>(
@@ -330,7 +330,7 @@ HEADTORCH_HOST_DEVICE HEADTORCH_ALWAYS_INLINE D atan2(const A& a, const B& b) {
 
 /// ∂/∂a = e^(a - y) = sigmoid(a - b), and the other way round.
 template <class A, class B, class D = DualWith<A, B>>
-HEADTORCH_HOST_DEVICE HEADTORCH_ALWAYS_INLINE D logaddexp(const A& a, const B& b) {
+HEADTORCH_ALWAYS_INLINE constexpr D logaddexp(const A& a, const B& b) {
     const auto& u = value_in<D>(a);
     const auto& v = value_in<D>(b);
     return chain<D>(
@@ -339,7 +339,7 @@ HEADTORCH_HOST_DEVICE HEADTORCH_ALWAYS_INLINE D logaddexp(const A& a, const B& b
 
 /// ±da, 0 at a = 0, as in PyTorch; the sign's source has no part in it.
 template <class A, class B, class D = DualWith<A, B>>
-HEADTORCH_HOST_DEVICE HEADTORCH_ALWAYS_INLINE D copysign(const A& a, const B& b) {
+HEADTORCH_ALWAYS_INLINE constexpr D copysign(const A& a, const B& b) {
     const auto y = math::copysign(value_in<D>(a), value_in<D>(b));
     if constexpr (std::is_same_v<A, D>) {
         return {y, math::where(a.value == 0, 0, a.slope * (y / a.value))};
@@ -350,7 +350,7 @@ HEADTORCH_HOST_DEVICE HEADTORCH_ALWAYS_INLINE D copysign(const A& a, const B& b)
 
 /// Where both are equal, each gives half of its slope, as in PyTorch.
 template <class A, class B, class D = DualWith<A, B>>
-HEADTORCH_HOST_DEVICE HEADTORCH_ALWAYS_INLINE D minimum(const A& a, const B& b) {
+HEADTORCH_ALWAYS_INLINE constexpr D minimum(const A& a, const B& b) {
     const auto& u = value_in<D>(a);
     const auto& v = value_in<D>(b);
     const auto s = slope_in<D>(a);
@@ -358,7 +358,7 @@ HEADTORCH_HOST_DEVICE HEADTORCH_ALWAYS_INLINE D minimum(const A& a, const B& b) 
     return {math::minimum(u, v), math::where(u == v, 0.5 * (s + t), math::where(u < v, s, t))};
 }
 template <class A, class B, class D = DualWith<A, B>>
-HEADTORCH_HOST_DEVICE HEADTORCH_ALWAYS_INLINE D maximum(const A& a, const B& b) {
+HEADTORCH_ALWAYS_INLINE constexpr D maximum(const A& a, const B& b) {
     const auto& u = value_in<D>(a);
     const auto& v = value_in<D>(b);
     const auto s = slope_in<D>(a);
@@ -368,7 +368,7 @@ HEADTORCH_HOST_DEVICE HEADTORCH_ALWAYS_INLINE D maximum(const A& a, const B& b) 
 
 /// The condition is no dual; a and b as for the functions above.
 template <class C, class A, class B, class D = DualWith<A, B>>
-HEADTORCH_HOST_DEVICE HEADTORCH_ALWAYS_INLINE D where(const C& condition, const A& a, const B& b) {
+HEADTORCH_ALWAYS_INLINE constexpr D where(const C& condition, const A& a, const B& b) {
     return {math::where(condition, value_in<D>(a), value_in<D>(b)), math::where(condition, slope_in<D>(a), slope_in<D>(b))};
 }
 

@@ -20,6 +20,14 @@ enum class DeviceKind : std::uint8_t { cpu, cuda };
 template <class D>
 concept Device = std::same_as<D, Cpu> || std::same_as<D, Cuda>;
 
+/// Where `Tensor<T>` and `nn::Linear<>` are when no device is named: the CPU, or what the whole program was compiled with as
+/// -DHEADTORCH_DEFAULT_DEVICE=Cuda (PyTorch's set_default_device).
+#if defined(HEADTORCH_DEFAULT_DEVICE)
+using DefaultDevice = HEADTORCH_DEFAULT_DEVICE;
+#else
+using DefaultDevice = Cpu;
+#endif
+
 template <Device D>
 inline constexpr DeviceKind device_kind = std::same_as<D, Cpu> ? DeviceKind::cpu : DeviceKind::cuda;
 

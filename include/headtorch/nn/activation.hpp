@@ -154,7 +154,7 @@ struct Softmin : Module<Softmin> {
     std::string extra_repr() const { return message("dim=", dim); }
 };
 
-template <class T = float, class D = Cpu>
+template <class T = float, class D = DefaultDevice>
 struct PReLU : Module<PReLU<T, D>> {
     Parameter<T, D> weight;
     explicit PReLU(std::int64_t num_parameters = 1, double init = 0.25) : weight(full<T, D>({num_parameters}, static_cast<T>(init))) {}
@@ -164,7 +164,7 @@ struct PReLU : Module<PReLU<T, D>> {
 };
 
 /// `alpha` is trainable; its sign chooses between logarithm, identity and exponential.
-template <class T = float, class D = Cpu>
+template <class T = float, class D = DefaultDevice>
 struct SoftExponential : Module<SoftExponential<T, D>> {
     Parameter<T, D> alpha;
     explicit SoftExponential(double init = 0) : alpha(full<T, D>({}, static_cast<T>(init))) {}

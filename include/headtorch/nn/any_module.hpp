@@ -28,7 +28,7 @@ concept Layer = IsModule<std::remove_cvref_t<M>> ||
 
 /// Copies are deep; assigning a module of the same type writes the values into this one's parameters.
 /// `module.as<nn::Linear<>>()` is the module itself, or null when it is of another type.
-template <class T = float, class D = Cpu>
+template <class T = float, class D = DefaultDevice>
 class AnyModule {
 public:
     using erased_module = void;

@@ -32,7 +32,7 @@ struct MultiheadAttentionOptions {
 };
 
 /// What one call of MultiheadAttention may be given. As in PyTorch, true in a mask keeps a position out.
-template <class T = float, class D = Cpu>
+template <class T = float, class D = DefaultDevice>
 struct AttentionCall {
     Tensor<bool, D> key_padding_mask{};  ///< [batch, S]
     bool need_weights = true;
@@ -44,7 +44,7 @@ struct AttentionCall {
 /// Several heads of attention side by side. Called with query [L, batch, embed_dim], key [S, batch, kdim] and value [S, batch, vdim], with
 /// batch_first [batch, L, embed_dim] and so on, or without a batch; gives the output like the query, and the weights (undefined unless
 /// they are needed).
-template <class T = float, class D = Cpu>
+template <class T = float, class D = DefaultDevice>
 class MultiheadAttention : public Module<MultiheadAttention<T, D>> {
 public:
     MultiheadAttention(std::int64_t embed, std::int64_t heads, const MultiheadAttentionOptions& o = {})
@@ -210,7 +210,7 @@ struct TransformerEncoderLayerOptions {
 };
 
 /// Self-attention, then two linear layers, each added to its input and normalised.
-template <class T = float, class D = Cpu>
+template <class T = float, class D = DefaultDevice>
 class TransformerEncoderLayer : public Module<TransformerEncoderLayer<T, D>> {
 public:
     TransformerEncoderLayer(std::int64_t d_model, std::int64_t nhead, const TransformerEncoderLayerOptions& o = {})
@@ -266,7 +266,7 @@ public:
 };
 
 /// A stack of copies of one layer, and perhaps a norm after the last.
-template <class T = float, class D = Cpu>
+template <class T = float, class D = DefaultDevice>
 class TransformerEncoder : public Module<TransformerEncoder<T, D>> {
 public:
     TransformerEncoder(const TransformerEncoderLayer<T, D>& layer, std::int64_t num_layers) {
@@ -295,13 +295,13 @@ public:
 };
 
 /// 0 where position i may see position j <= i, -inf elsewhere: [size, size], for AttentionMask.
-template <class T = float, class D = Cpu>
+template <class T = float, class D = DefaultDevice>
 Tensor<T, D> generate_square_subsequent_mask(std::int64_t size) {
     return triu(full<T, D>({size, size}, -std::numeric_limits<T>::infinity()), 1);
 }
 
 /// Positions as waves: [length, d_model], sin(t / 10000^(2i / d_model)) in column 2i and the cosine in column 2i + 1 (section 3.5).
-template <class T = float, class D = Cpu>
+template <class T = float, class D = DefaultDevice>
 Tensor<T, D> sinusoidal_positions(std::int64_t length, std::int64_t d_model) {
     if (length < 0 || d_model < 0)
         throw ValueError(message("sinusoidal_positions: sizes must not be negative, got ", length, " and ", d_model));
@@ -315,7 +315,7 @@ Tensor<T, D> sinusoidal_positions(std::int64_t length, std::int64_t d_model) {
 }
 
 /// Adds sinusoidal positions to x [steps, batch, d_model], or [batch, steps, d_model] with batch_first, then drops out.
-template <class T = float, class D = Cpu>
+template <class T = float, class D = DefaultDevice>
 class PositionalEncoding : public Module<PositionalEncoding<T, D>> {
 public:
     PositionalEncoding(std::int64_t d_model, double dropout_p = 0.1, std::int64_t max_len = 5000, bool steps_second = false)

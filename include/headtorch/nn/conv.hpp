@@ -144,15 +144,15 @@ private:
 }  // namespace detail
 
 /// y = x * w + b over one, two or three axes, for x [batch, in_channels, …] or [in_channels, …].
-template <class T = float, class D = Cpu>
+template <class T = float, class D = DefaultDevice>
 class Conv1d : public detail::ConvLayer<Conv1d<T, D>, 1, T, D> {
     using detail::ConvLayer<Conv1d<T, D>, 1, T, D>::ConvLayer;
 };
-template <class T = float, class D = Cpu>
+template <class T = float, class D = DefaultDevice>
 class Conv2d : public detail::ConvLayer<Conv2d<T, D>, 2, T, D> {
     using detail::ConvLayer<Conv2d<T, D>, 2, T, D>::ConvLayer;
 };
-template <class T = float, class D = Cpu>
+template <class T = float, class D = DefaultDevice>
 class Conv3d : public detail::ConvLayer<Conv3d<T, D>, 3, T, D> {
     using detail::ConvLayer<Conv3d<T, D>, 3, T, D>::ConvLayer;
 };

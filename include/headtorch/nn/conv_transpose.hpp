@@ -110,15 +110,15 @@ private:
 }  // namespace detail
 
 /// The gradient of a convolution, as a layer; weight [in_channels, out_channels / groups, kernel…].
-template <class T = float, class D = Cpu>
+template <class T = float, class D = DefaultDevice>
 class ConvTranspose1d : public detail::ConvTransposeLayer<ConvTranspose1d<T, D>, 1, T, D> {
     using detail::ConvTransposeLayer<ConvTranspose1d<T, D>, 1, T, D>::ConvTransposeLayer;
 };
-template <class T = float, class D = Cpu>
+template <class T = float, class D = DefaultDevice>
 class ConvTranspose2d : public detail::ConvTransposeLayer<ConvTranspose2d<T, D>, 2, T, D> {
     using detail::ConvTransposeLayer<ConvTranspose2d<T, D>, 2, T, D>::ConvTransposeLayer;
 };
-template <class T = float, class D = Cpu>
+template <class T = float, class D = DefaultDevice>
 class ConvTranspose3d : public detail::ConvTransposeLayer<ConvTranspose3d<T, D>, 3, T, D> {
     using detail::ConvTransposeLayer<ConvTranspose3d<T, D>, 3, T, D>::ConvTransposeLayer;
 };

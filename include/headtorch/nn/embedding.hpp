@@ -27,7 +27,7 @@ struct EmbeddingOptions {
 };
 
 /// y[…, :] = weight[x[…], :]. Starts standard normal, with zeros in the row of the padding, which gets no gradient.
-template <class T = float, class D = Cpu>
+template <class T = float, class D = DefaultDevice>
 class Embedding : public Module<Embedding<T, D>> {
 public:
     explicit Embedding(const EmbeddingOptions& options)

@@ -30,7 +30,7 @@ struct LinearOptions {
 
 /// y = x W^T + b for x [..., in_features]; weight [out_features, in_features], bias [out_features].
 /// Starts, as in PyTorch, uniform in ±1/sqrt(in_features).
-template <class T = float, class D = Cpu>
+template <class T = float, class D = DefaultDevice>
 class Linear : public Module<Linear<T, D>> {
 public:
     Linear(std::int64_t inputs, std::int64_t outputs, bool with_bias = true) : in_features(inputs), out_features(outputs) {
@@ -87,7 +87,7 @@ struct BilinearOptions {
 
 /// y_k = x1^T W_k x2 + b_k for x1 [..., in1_features] and x2 [..., in2_features] with equal leading dimensions;
 /// weight [out_features, in1_features, in2_features]. Starts uniform in ±1/sqrt(in1_features).
-template <class T = float, class D = Cpu>
+template <class T = float, class D = DefaultDevice>
 class Bilinear : public Module<Bilinear<T, D>> {
 public:
     Bilinear(std::int64_t inputs1, std::int64_t inputs2, std::int64_t outputs, bool with_bias = true)

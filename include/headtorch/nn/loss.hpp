@@ -98,7 +98,7 @@ Buffer<T, D> weight_buffer(const Tensor<T, D>& weight) {
 }
 }  // namespace detail
 
-template <class T = float, class D = Cpu>
+template <class T = float, class D = DefaultDevice>
 struct BCELoss : Module<BCELoss<T, D>> {
     Buffer<T, D> weight;
     Reduction reduction;
@@ -108,7 +108,7 @@ struct BCELoss : Module<BCELoss<T, D>> {
         return binary_cross_entropy(x, target, {weight, reduction});
     }
 };
-template <class T = float, class D = Cpu>
+template <class T = float, class D = DefaultDevice>
 struct BCEWithLogitsLoss : Module<BCEWithLogitsLoss<T, D>> {
     Buffer<T, D> weight, pos_weight;
     Reduction reduction;
@@ -119,7 +119,7 @@ struct BCEWithLogitsLoss : Module<BCEWithLogitsLoss<T, D>> {
         return binary_cross_entropy_with_logits(x, target, {weight, reduction, pos_weight});
     }
 };
-template <class T = float, class D = Cpu>
+template <class T = float, class D = DefaultDevice>
 struct MultiLabelSoftMarginLoss : Module<MultiLabelSoftMarginLoss<T, D>> {
     Buffer<T, D> weight;
     Reduction reduction;
@@ -129,7 +129,7 @@ struct MultiLabelSoftMarginLoss : Module<MultiLabelSoftMarginLoss<T, D>> {
         return multilabel_soft_margin_loss(x, target, {weight, reduction});
     }
 };
-template <class T = float, class D = Cpu>
+template <class T = float, class D = DefaultDevice>
 struct NLLLoss : Module<NLLLoss<T, D>> {
     Buffer<T, D> weight;
     std::int64_t ignore_index;
@@ -142,7 +142,7 @@ struct NLLLoss : Module<NLLLoss<T, D>> {
     }
 };
 /// The target is class labels (int64) or probabilities.
-template <class T = float, class D = Cpu>
+template <class T = float, class D = DefaultDevice>
 struct CrossEntropyLoss : Module<CrossEntropyLoss<T, D>> {
     Buffer<T, D> weight;
     std::int64_t ignore_index;

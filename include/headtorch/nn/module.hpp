@@ -72,14 +72,14 @@ struct Module {
 
     /// Handles to all parameters, in order of declaration; one that is shared comes once. The element type and device are those of the
     /// parameters; when they are mixed, say which are wanted: `net.parameters<double>()`.
-    template <class T = void, class D = Cpu>
+    template <class T = void, class D = DefaultDevice>
     auto parameters() const {
         std::vector<ParameterTensor<T, D>> handles;
         for (auto& [name, tensor] : collect<T, D>()) handles.push_back(std::move(tensor));
         return handles;
     }
     /// The same with names: `for (auto& [name, parameter] : net.named_parameters())`.
-    template <class T = void, class D = Cpu>
+    template <class T = void, class D = DefaultDevice>
     auto named_parameters() const {
         return collect<T, D>();
     }

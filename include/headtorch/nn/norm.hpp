@@ -107,7 +107,7 @@ struct BatchNorm : TrackingNorm<Layer, T, D> {
 }  // namespace detail
 
 /// Batch normalisation of [N, C] or [N, C, L]; in training by the batch's statistics, in evaluation by the running ones.
-template <class T = float, class D = Cpu>
+template <class T = float, class D = DefaultDevice>
 struct BatchNorm1d : detail::BatchNorm<BatchNorm1d<T, D>, T, D, 2, 3> {
     explicit BatchNorm1d(std::int64_t features, double epsilon = 1e-5, std::optional<double> rate = 0.1, bool with_affine = true,
                          bool tracked = true)
@@ -115,7 +115,7 @@ struct BatchNorm1d : detail::BatchNorm<BatchNorm1d<T, D>, T, D, 2, 3> {
     BatchNorm1d(const BatchNormOptions& options) : BatchNorm1d::BatchNorm("BatchNorm1d", options) {}
 };
 /// Batch normalisation of [N, C, H, W].
-template <class T = float, class D = Cpu>
+template <class T = float, class D = DefaultDevice>
 struct BatchNorm2d : detail::BatchNorm<BatchNorm2d<T, D>, T, D, 4, 4> {
     explicit BatchNorm2d(std::int64_t features, double epsilon = 1e-5, std::optional<double> rate = 0.1, bool with_affine = true,
                          bool tracked = true)
@@ -124,7 +124,7 @@ struct BatchNorm2d : detail::BatchNorm<BatchNorm2d<T, D>, T, D, 4, 4> {
 };
 
 /// Instance normalisation of [N, C, H, W] or [C, H, W].
-template <class T = float, class D = Cpu>
+template <class T = float, class D = DefaultDevice>
 struct InstanceNorm2d : detail::TrackingNorm<InstanceNorm2d<T, D>, T, D> {
     explicit InstanceNorm2d(std::int64_t features, double epsilon = 1e-5, std::optional<double> rate = 0.1, bool with_affine = false,
                             bool tracked = false)
@@ -142,7 +142,7 @@ struct InstanceNorm2d : detail::TrackingNorm<InstanceNorm2d<T, D>, T, D> {
 };
 
 /// Layer normalisation over the last dimensions, of shape `normalized_shape`.
-template <class T = float, class D = Cpu>
+template <class T = float, class D = DefaultDevice>
 struct LayerNorm : Module<LayerNorm<T, D>> {
     Shape normalized_shape;
     double eps;
@@ -165,7 +165,7 @@ struct LayerNorm : Module<LayerNorm<T, D>> {
 };
 
 /// RMS normalisation over the last dimensions; eps is the machine's unless given.
-template <class T = float, class D = Cpu>
+template <class T = float, class D = DefaultDevice>
 struct RMSNorm : Module<RMSNorm<T, D>> {
     Shape normalized_shape;
     std::optional<double> eps;
@@ -187,7 +187,7 @@ struct RMSNorm : Module<RMSNorm<T, D>> {
 };
 
 /// Group normalisation of [N, C, …].
-template <class T = float, class D = Cpu>
+template <class T = float, class D = DefaultDevice>
 struct GroupNorm : Module<GroupNorm<T, D>> {
     std::int64_t num_groups, num_channels;
     double eps;

@@ -51,7 +51,7 @@ void write_values(std::string_view what, const Tensor<T, D>& to, const Tensor<T,
 }  // namespace detail
 
 /// A tensor that is trained. Undefined (as the bias of a layer without one) it is skipped by state_dict() and parameters().
-template <class T = float, class D = Cpu>
+template <class T = float, class D = DefaultDevice>
 class Parameter : public Tensor<T, D> {
     static_assert(Floating<T>, "headtorch: nn::Parameter<T>: T is float or double; for other element types use nn::Buffer<T>");
 
@@ -90,7 +90,7 @@ private:
 };
 
 /// A tensor that belongs to a module's state, without a gradient: running means, counts, tables. Any element type.
-template <class T = float, class D = Cpu>
+template <class T = float, class D = DefaultDevice>
 class Buffer : public Tensor<T, D> {
 public:
     Buffer() = default;

@@ -28,7 +28,7 @@ struct RNNOptions {
 };
 
 /// h and c of an LSTM.
-template <class T = float, class D = Cpu>
+template <class T = float, class D = DefaultDevice>
 using LSTMState = std::pair<Tensor<T, D>, Tensor<T, D>>;
 
 namespace detail {
@@ -184,7 +184,7 @@ enum class Nonlinearity : std::uint8_t { tanh, relu };
 
 /// h_t = tanh(W_ih x_t + b_ih + W_hh h_{t-1} + b_hh), or relu. Called with x [steps, batch, input_size] and, if not zero, h_0
 /// [num_layers * directions, batch, hidden_size]; gives the outputs [steps, batch, directions * hidden_size] and h_n.
-template <class T = float, class D = Cpu>
+template <class T = float, class D = DefaultDevice>
 class RNN : public detail::RecurrentLayers<RNN<T, D>, T, D> {
     using Base = detail::RecurrentLayers<RNN<T, D>, T, D>;
 
@@ -202,7 +202,7 @@ public:
 };
 
 /// Long short-term memory. Gives the outputs and the pair (h_n, c_n).
-template <class T = float, class D = Cpu>
+template <class T = float, class D = DefaultDevice>
 class LSTM : public detail::RecurrentLayers<LSTM<T, D>, T, D> {
     using Base = detail::RecurrentLayers<LSTM<T, D>, T, D>;
 
@@ -220,7 +220,7 @@ public:
 };
 
 /// Gated recurrent unit. Gives the outputs and h_n.
-template <class T = float, class D = Cpu>
+template <class T = float, class D = DefaultDevice>
 class GRU : public detail::RecurrentLayers<GRU<T, D>, T, D> {
     using Base = detail::RecurrentLayers<GRU<T, D>, T, D>;
 
@@ -298,7 +298,7 @@ private:
 }  // namespace detail
 
 /// One step of an RNN: x [batch, input_size] and h [batch, hidden_size] (zero when not given) make the new h.
-template <class T = float, class D = Cpu>
+template <class T = float, class D = DefaultDevice>
 class RNNCell : public detail::RecurrentCell<RNNCell<T, D>, T, D> {
 public:
     RNNCell(std::int64_t inputs, std::int64_t hidden, bool bias = true, Nonlinearity nonlinearity = Nonlinearity::tanh)
@@ -307,7 +307,7 @@ public:
     Tensor<T, D> forward(const Tensor<T, D>& x, const Tensor<T, D>& h = {}) const { return this->step("rnn_cell", x, h, {}).first; }
 };
 /// One step of an LSTM: the new (h, c).
-template <class T = float, class D = Cpu>
+template <class T = float, class D = DefaultDevice>
 class LSTMCell : public detail::RecurrentCell<LSTMCell<T, D>, T, D> {
 public:
     LSTMCell(std::int64_t inputs, std::int64_t hidden, bool bias = true)
@@ -320,7 +320,7 @@ public:
     }
 };
 /// One step of a GRU.
-template <class T = float, class D = Cpu>
+template <class T = float, class D = DefaultDevice>
 class GRUCell : public detail::RecurrentCell<GRUCell<T, D>, T, D> {
 public:
     GRUCell(std::int64_t inputs, std::int64_t hidden, bool bias = true)

@@ -17,7 +17,7 @@
 namespace headtorch::nn {
 
 /// A child with its name: `{"fc1", nn::Linear<>(2, 3)}`.
-template <class T = float, class D = Cpu>
+template <class T = float, class D = DefaultDevice>
 struct NamedModule {
     std::string name;
     mutable AnyModule<T, D> module;  // mutable: moved out of a braced list
@@ -129,7 +129,7 @@ concept Layers = sizeof...(M) > 0 && (Layer<M, T, D> && ...) && !(sizeof...(M) =
 ///
 /// Braces make the layers from left to right, so that they draw their parameters in PyTorch's order. In parentheses, as in
 /// `nn::Sequential<>(nn::Linear<>(2, 3), nn::Linear<>(3, 1))`, C++ leaves the order open, and g++ makes the last layer first.
-template <class T = float, class D = Cpu>
+template <class T = float, class D = DefaultDevice>
 class Sequential : public Module<Sequential<T, D>>, public Children<T, D> {
 public:
     Sequential() = default;
@@ -150,7 +150,7 @@ public:
 };
 
 /// A list of modules, for a forward() that says what is done with them: `for (auto& layer : layers) x = layer(x) + x;`
-template <class T = float, class D = Cpu>
+template <class T = float, class D = DefaultDevice>
 class ModuleList : public Module<ModuleList<T, D>>, public Children<T, D> {
 public:
     static constexpr bool joins_equal_lines = true;
@@ -164,7 +164,7 @@ public:
 };
 
 /// Modules by name, in the order in which they were added: `x = heads["digits"](x);`
-template <class T = float, class D = Cpu>
+template <class T = float, class D = DefaultDevice>
 class ModuleDict : public Module<ModuleDict<T, D>>, public Children<T, D> {
 public:
     ModuleDict() = default;

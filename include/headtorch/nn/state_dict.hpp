@@ -72,12 +72,12 @@ public:
     std::int64_t numel() const { return get_impl()->numel; }
     Dtype dtype() const { return get_impl()->dtype; }
     DeviceKind device() const { return get_impl()->device; }
-    template <class T, class D = Cpu>
+    template <class T, class D = DefaultDevice>
     bool is() const {
         return impl_ && impl_->dtype == dtype_of<T> && impl_->device == device_kind<D>;
     }
     /// The tensor, sharing storage. Throws ValueError when it is of another type or on another device.
-    template <class T = float, class D = Cpu>
+    template <class T = float, class D = DefaultDevice>
     Tensor<T, D> get() const {
         if (!is<T, D>()) throw_other_type(dtype_of<T>, device_kind<D>);
         return Tensor<T, D>(impl_);
@@ -141,7 +141,7 @@ public:
         throw ValueError(message("state_dict: no entry \"", name, "\" among ", size()));
     }
     /// The tensor of that name: `dict.get<double>("fc.weight")`.
-    template <class T = float, class D = Cpu>
+    template <class T = float, class D = DefaultDevice>
     Tensor<T, D> get(std::string_view name) const {
         return at(name).template get<T, D>();
     }

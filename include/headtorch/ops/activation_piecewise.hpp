@@ -20,65 +20,67 @@ namespace formula {
 struct Relu {
     static constexpr const char* name = "relu";
     static constexpr Keep keep = Keep::output;
-    static auto value(const auto& x) { return math::maximum(x, math::constant(x, 0)); }
-    static auto slope(const auto&, const auto& y) { return math::where(y > 0, math::constant(y, 1), 0); }
+    static constexpr auto value(const auto& x) { return math::maximum(x, math::constant(x, 0)); }
+    static constexpr auto slope(const auto&, const auto& y) { return math::where(y > 0, math::constant(y, 1), 0); }
 };
 struct LeakyRelu {
     static constexpr const char* name = "leaky_relu";
     static constexpr Keep keep = Keep::inputs;
     double negative_slope;
-    auto value(const auto& x) const { return math::where(x > 0, x, x * negative_slope); }
-    auto slope(const auto& x, const auto&) const { return math::where(x > 0, math::constant(x, 1), negative_slope); }
+    constexpr auto value(const auto& x) const { return math::where(x > 0, x, x * negative_slope); }
+    constexpr auto slope(const auto& x, const auto&) const { return math::where(x > 0, math::constant(x, 1), negative_slope); }
 };
 /// x cut to [low, high]; no gradient on the bounds (clamp has one)
 struct Hardtanh {
     static constexpr const char* name = "hardtanh";
     static constexpr Keep keep = Keep::inputs;
     double low, high;
-    auto value(const auto& x) const { return math::minimum(math::maximum(x, low), high); }
-    auto slope(const auto& x, const auto&) const { return math::where((x > low) & (x < high), math::constant(x, 1), 0); }
+    constexpr auto value(const auto& x) const { return math::minimum(math::maximum(x, low), high); }
+    constexpr auto slope(const auto& x, const auto&) const { return math::where((x > low) & (x < high), math::constant(x, 1), 0); }
 };
 /// min(max(0, x + 3), 6) / 6
 struct Hardsigmoid {
     static constexpr const char* name = "hardsigmoid";
     static constexpr Keep keep = Keep::inputs;
-    static auto value(const auto& x) { return math::minimum(math::maximum(x + 3, 0), 6) / 6; }
-    static auto slope(const auto& x, const auto&) { return math::where((x > -3) & (x < 3), math::constant(x, 1.0 / 6), 0); }
+    static constexpr auto value(const auto& x) { return math::minimum(math::maximum(x + 3, 0), 6) / 6; }
+    static constexpr auto slope(const auto& x, const auto&) { return math::where((x > -3) & (x < 3), math::constant(x, 1.0 / 6), 0); }
 };
 /// x hardsigmoid(x)
 struct Hardswish {
     static constexpr const char* name = "hardswish";
     static constexpr Keep keep = Keep::inputs;
-    static auto value(const auto& x) { return x * math::minimum(math::maximum(x + 3, 0), 6) / 6; }
-    static auto slope(const auto& x, const auto&) { return math::where(x <= -3, math::constant(x, 0), math::where(x < 3, x / 3 + 0.5, 1)); }
+    static constexpr auto value(const auto& x) { return x * math::minimum(math::maximum(x + 3, 0), 6) / 6; }
+    static constexpr auto slope(const auto& x, const auto&) {
+        return math::where(x <= -3, math::constant(x, 0), math::where(x < 3, x / 3 + 0.5, 1));
+    }
 };
 struct Softshrink {
     static constexpr const char* name = "softshrink";
     static constexpr Keep keep = Keep::inputs;
     double lambda;
-    auto value(const auto& x) const { return math::where(x > lambda, x - lambda, math::where(x < -lambda, x + lambda, x * 0)); }
-    auto slope(const auto& x, const auto&) const { return math::where((x > lambda) | (x < -lambda), math::constant(x, 1), 0); }
+    constexpr auto value(const auto& x) const { return math::where(x > lambda, x - lambda, math::where(x < -lambda, x + lambda, x * 0)); }
+    constexpr auto slope(const auto& x, const auto&) const { return math::where((x > lambda) | (x < -lambda), math::constant(x, 1), 0); }
 };
 struct Hardshrink {
     static constexpr const char* name = "hardshrink";
     static constexpr Keep keep = Keep::inputs;
     double lambda;
-    auto value(const auto& x) const { return math::where((x >= -lambda) & (x <= lambda), math::constant(x, 0), x); }
-    auto slope(const auto& x, const auto&) const { return math::where((x >= -lambda) & (x <= lambda), math::constant(x, 0), 1); }
+    constexpr auto value(const auto& x) const { return math::where((x >= -lambda) & (x <= lambda), math::constant(x, 0), x); }
+    constexpr auto slope(const auto& x, const auto&) const { return math::where((x >= -lambda) & (x <= lambda), math::constant(x, 0), 1); }
 };
 struct Threshold {
     static constexpr const char* name = "threshold";
     static constexpr Keep keep = Keep::inputs;
     double limit, fill;
-    auto value(const auto& x) const { return math::where(x <= limit, math::constant(x, fill), x); }
-    auto slope(const auto& x, const auto&) const { return math::where(x <= limit, math::constant(x, 0), 1); }
+    constexpr auto value(const auto& x) const { return math::where(x <= limit, math::constant(x, fill), x); }
+    constexpr auto slope(const auto& x, const auto&) const { return math::where(x <= limit, math::constant(x, 0), 1); }
 };
 /// x where positive, else w x; w is trainable
 struct Prelu {
     static constexpr const char* name = "prelu";
     static constexpr Keep keep = Keep::inputs;
-    static auto value(const auto& x, const auto& w) { return math::where(x > 0, x, w * x); }
-    static auto slopes(const auto& x, const auto& w, const auto&) {
+    static constexpr auto value(const auto& x, const auto& w) { return math::where(x > 0, x, w * x); }
+    static constexpr auto slopes(const auto& x, const auto& w, const auto&) {
         return std::tuple(math::where(x > 0, math::constant(x, 1), w), math::where(x > 0, math::constant(x, 0), x));
     }
 };

@@ -14,26 +14,26 @@ namespace formula {
 struct Add {
     static constexpr const char* name = "add";
     static constexpr Keep keep = Keep::nothing;
-    static auto value(const auto& a, const auto& b) { return a + b; }
-    static auto slopes(const auto&, const auto&, const auto&) { return std::tuple(One{}, One{}); }
+    static constexpr auto value(const auto& a, const auto& b) { return a + b; }
+    static constexpr auto slopes(const auto&, const auto&, const auto&) { return std::tuple(One{}, One{}); }
 };
 struct Sub {
     static constexpr const char* name = "sub";
     static constexpr Keep keep = Keep::nothing;
-    static auto value(const auto& a, const auto& b) { return a - b; }
-    static auto slopes(const auto&, const auto&, const auto&) { return std::tuple(One{}, -1); }
+    static constexpr auto value(const auto& a, const auto& b) { return a - b; }
+    static constexpr auto slopes(const auto&, const auto&, const auto&) { return std::tuple(One{}, -1); }
 };
 struct Mul {
     static constexpr const char* name = "mul";
     static constexpr Keep keep = Keep::inputs;
-    static auto value(const auto& a, const auto& b) { return a * b; }
-    static auto slopes(const auto& a, const auto& b, const auto&) { return std::tuple(b, a); }
+    static constexpr auto value(const auto& a, const auto& b) { return a * b; }
+    static constexpr auto slopes(const auto& a, const auto& b, const auto&) { return std::tuple(b, a); }
 };
 struct Div {
     static constexpr const char* name = "div";
     static constexpr Keep keep = Keep::inputs;
-    static auto value(const auto& a, const auto& b) { return a / b; }
-    static auto slopes(const auto& a, const auto& b, const auto&) { return std::tuple(1 / b, -(a / b) / b); }
+    static constexpr auto value(const auto& a, const auto& b) { return a / b; }
+    static constexpr auto slopes(const auto& a, const auto& b, const auto&) { return std::tuple(1 / b, -(a / b) / b); }
 };
 
 template <class S>
@@ -41,46 +41,46 @@ struct AddNumber {
     static constexpr const char* name = "add";
     static constexpr Keep keep = Keep::nothing;
     S s;
-    auto value(const auto& x) const { return x + s; }
-    static auto slope(const auto&, const auto&) { return One{}; }
+    constexpr auto value(const auto& x) const { return x + s; }
+    static constexpr auto slope(const auto&, const auto&) { return One{}; }
 };
 template <class S>
 struct SubtractFromNumber {
     static constexpr const char* name = "rsub";
     static constexpr Keep keep = Keep::nothing;
     S s;
-    auto value(const auto& x) const { return s - x; }
-    static auto slope(const auto&, const auto&) { return -1; }
+    constexpr auto value(const auto& x) const { return s - x; }
+    static constexpr auto slope(const auto&, const auto&) { return -1; }
 };
 template <class S>
 struct MulNumber {
     static constexpr const char* name = "mul";
     static constexpr Keep keep = Keep::nothing;
     S s;
-    auto value(const auto& x) const { return x * s; }
-    auto slope(const auto&, const auto&) const { return s; }
+    constexpr auto value(const auto& x) const { return x * s; }
+    constexpr auto slope(const auto&, const auto&) const { return s; }
 };
 template <class S>
 struct DivNumber {
     static constexpr const char* name = "div";
     static constexpr Keep keep = Keep::nothing;
     S s;
-    auto value(const auto& x) const { return x / s; }
-    auto slope(const auto&, const auto&) const { return 1 / s; }
+    constexpr auto value(const auto& x) const { return x / s; }
+    constexpr auto slope(const auto&, const auto&) const { return 1 / s; }
 };
 template <class S>
 struct DivideNumberBy {
     static constexpr const char* name = "div";
     static constexpr Keep keep = Keep::both;
     S s;
-    auto value(const auto& x) const { return s / x; }
-    static auto slope(const auto& x, const auto& y) { return -y / x; }
+    constexpr auto value(const auto& x) const { return s / x; }
+    static constexpr auto slope(const auto& x, const auto& y) { return -y / x; }
 };
 struct Neg {
     static constexpr const char* name = "neg";
     static constexpr Keep keep = Keep::nothing;
-    static auto value(const auto& x) { return -x; }
-    static auto slope(const auto&, const auto&) { return -1; }
+    static constexpr auto value(const auto& x) { return -x; }
+    static constexpr auto slope(const auto&, const auto&) { return -1; }
 };
 
 }  // namespace formula

@@ -20,7 +20,7 @@
 namespace headtorch {
 
 /// A mask over the scores [..., L, S], or nothing: numbers are added to them; the meaning of truth values is the op's that takes them.
-template <class T = float, class D = Cpu>
+template <class T = float, class D = DefaultDevice>
 struct AttentionMask {
     Tensor<T, D> added;
     Tensor<bool, D> truth;
@@ -31,7 +31,7 @@ struct AttentionMask {
     bool defined() const { return added.defined() || truth.defined(); }
 };
 
-template <class T = float, class D = Cpu>
+template <class T = float, class D = DefaultDevice>
 struct AttentionOptions {
     AttentionMask<T, D> attn_mask{};  ///< truth values: true takes part
     double dropout_p = 0;             ///< of the weights; applied whenever it is not zero

@@ -12,6 +12,20 @@
 #include "headtorch/tensor/access.hpp"
 
 namespace headtorch {
+namespace formula {
+
+struct IsClose {
+    double rtol, atol;
+    bool equal_nan;
+    constexpr auto operator()(const auto& x, const auto& y) const {
+        const auto size = math::abs(y);
+        const auto near = (math::abs(x - y) <= atol + rtol * size) & (size < std::numeric_limits<double>::infinity());
+        const auto both_nan = (x != x) & (y != y) & (math::constant(x, equal_nan ? 1 : 0) == 1);
+        return (x == y) | near | both_nan;
+    }
+};
+
+}  // namespace formula
 
 /// |a - b| <= atol + rtol |b|, element by element; equal infinities are close, NaN to NaN only with `equal_nan`.
 template <class T, class D, class U, class E>
@@ -20,12 +34,7 @@ Tensor<bool, D> isclose(const Tensor<T, D>& a, const Tensor<U, E>& b, double rto
     if constexpr (!Floating<T>) {
         return isclose(a.template to<double>(), b.template to<double>(), rtol, atol);
     } else {
-        return detail::map_new<bool>("isclose", [=](const auto& x, const auto& y) {
-            const auto size = math::abs(y);
-            const auto near = (math::abs(x - y) <= atol + rtol * size) & (size < std::numeric_limits<double>::infinity());
-            const auto both_nan = (x != x) & (y != y) & (math::constant(x, equal_nan ? 1 : 0) == 1);
-            return (x == y) | near | both_nan;
-        }, a, b);
+        return detail::map_new<bool>("isclose", formula::IsClose{rtol, atol, equal_nan}, a, b);
     }
 }
 

@@ -9,69 +9,107 @@
 #include "headtorch/ops/pointwise.hpp"
 
 namespace headtorch {
+namespace formula {
+
+struct Equal {
+    static constexpr const char* name = "eq";
+    constexpr auto operator()(const auto& a, const auto& b) const { return a == b; }
+};
+struct NotEqual {
+    static constexpr const char* name = "ne";
+    constexpr auto operator()(const auto& a, const auto& b) const { return a != b; }
+};
+struct Less {
+    static constexpr const char* name = "lt";
+    constexpr auto operator()(const auto& a, const auto& b) const { return a < b; }
+};
+struct LessEqual {
+    static constexpr const char* name = "le";
+    constexpr auto operator()(const auto& a, const auto& b) const { return a <= b; }
+};
+struct Greater {
+    static constexpr const char* name = "gt";
+    constexpr auto operator()(const auto& a, const auto& b) const { return a > b; }
+};
+struct GreaterEqual {
+    static constexpr const char* name = "ge";
+    constexpr auto operator()(const auto& a, const auto& b) const { return a >= b; }
+};
+struct And {
+    static constexpr const char* name = "and";
+    constexpr auto operator()(const auto& a, const auto& b) const { return a & b; }
+};
+struct Or {
+    static constexpr const char* name = "or";
+    constexpr auto operator()(const auto& a, const auto& b) const { return a | b; }
+};
+struct Xor {
+    static constexpr const char* name = "xor";
+    constexpr auto operator()(const auto& a, const auto& b) const { return a ^ b; }
+};
+struct Not {
+    static constexpr const char* name = "not";
+    constexpr auto operator()(const auto& a) const { return !a; }
+};
+/// A comparison with a number.
+template <class F, class T>
+struct WithNumber {
+    static constexpr const char* name = F::name;
+    T s;
+    constexpr auto operator()(const auto& x) const { return F{}(x, s); }
+};
+
+}  // namespace formula
+
 namespace detail {
 
-/// formula(a, b) as a tensor of bool, broadcast.
+/// f(a, b) as a tensor of bool, broadcast.
 template <class F, class T, class D, class U, class E>
-Tensor<bool, D> compare(const char* name, const F& f, const Tensor<T, D>& a, const Tensor<U, E>& b) {
+Tensor<bool, D> compare(const F& f, const Tensor<T, D>& a, const Tensor<U, E>& b) {
     require_same<T, D, U, E>();
-    return map_new<bool>(name, f, a, b);
+    return map_new<bool>(F::name, f, a, b);
 }
-template <class F, class T, class D>
-Tensor<bool, D> compare(const char* name, const F& f, const Tensor<T, D>& a) {
-    return map_new<bool>(name, f, a);
+template <class F, class T, class D, Number S>
+Tensor<bool, D> compare(const F&, const Tensor<T, D>& a, S s) {
+    return map_new<bool>(F::name, formula::WithNumber<F, T>{static_cast<T>(s)}, a);
 }
 
 }  // namespace detail
 
 template <class T, class D, class U, class E>
-auto operator==(const Tensor<T, D>& a, const Tensor<U, E>& b) {
-    return detail::compare("eq", [](const auto& x, const auto& y) { return x == y; }, a, b);
-}
+auto operator==(const Tensor<T, D>& a, const Tensor<U, E>& b) { return detail::compare(formula::Equal{}, a, b); }
 template <class T, class D, class U, class E>
-auto operator!=(const Tensor<T, D>& a, const Tensor<U, E>& b) {
-    return detail::compare("ne", [](const auto& x, const auto& y) { return x != y; }, a, b);
-}
+auto operator!=(const Tensor<T, D>& a, const Tensor<U, E>& b) { return detail::compare(formula::NotEqual{}, a, b); }
 template <class T, class D, class U, class E>
-auto operator<(const Tensor<T, D>& a, const Tensor<U, E>& b) {
-    return detail::compare("lt", [](const auto& x, const auto& y) { return x < y; }, a, b);
-}
+auto operator<(const Tensor<T, D>& a, const Tensor<U, E>& b) { return detail::compare(formula::Less{}, a, b); }
 template <class T, class D, class U, class E>
-auto operator<=(const Tensor<T, D>& a, const Tensor<U, E>& b) {
-    return detail::compare("le", [](const auto& x, const auto& y) { return x <= y; }, a, b);
-}
+auto operator<=(const Tensor<T, D>& a, const Tensor<U, E>& b) { return detail::compare(formula::LessEqual{}, a, b); }
 template <class T, class D, class U, class E>
 auto operator>(const Tensor<T, D>& a, const Tensor<U, E>& b) { return b < a; }
 template <class T, class D, class U, class E>
 auto operator>=(const Tensor<T, D>& a, const Tensor<U, E>& b) { return b <= a; }
 
 template <class T, class D, Number S>
-auto operator==(const Tensor<T, D>& a, S s) { return detail::compare("eq", [s = static_cast<T>(s)](const auto& x) { return x == s; }, a); }
+auto operator==(const Tensor<T, D>& a, S s) { return detail::compare(formula::Equal{}, a, s); }
 template <class T, class D, Number S>
-auto operator!=(const Tensor<T, D>& a, S s) { return detail::compare("ne", [s = static_cast<T>(s)](const auto& x) { return x != s; }, a); }
+auto operator!=(const Tensor<T, D>& a, S s) { return detail::compare(formula::NotEqual{}, a, s); }
 template <class T, class D, Number S>
-auto operator<(const Tensor<T, D>& a, S s) { return detail::compare("lt", [s = static_cast<T>(s)](const auto& x) { return x < s; }, a); }
+auto operator<(const Tensor<T, D>& a, S s) { return detail::compare(formula::Less{}, a, s); }
 template <class T, class D, Number S>
-auto operator<=(const Tensor<T, D>& a, S s) { return detail::compare("le", [s = static_cast<T>(s)](const auto& x) { return x <= s; }, a); }
+auto operator<=(const Tensor<T, D>& a, S s) { return detail::compare(formula::LessEqual{}, a, s); }
 template <class T, class D, Number S>
-auto operator>(const Tensor<T, D>& a, S s) { return detail::compare("gt", [s = static_cast<T>(s)](const auto& x) { return x > s; }, a); }
+auto operator>(const Tensor<T, D>& a, S s) { return detail::compare(formula::Greater{}, a, s); }
 template <class T, class D, Number S>
-auto operator>=(const Tensor<T, D>& a, S s) { return detail::compare("ge", [s = static_cast<T>(s)](const auto& x) { return x >= s; }, a); }
+auto operator>=(const Tensor<T, D>& a, S s) { return detail::compare(formula::GreaterEqual{}, a, s); }
 
 template <class D>
-Tensor<bool, D> operator&(const Tensor<bool, D>& a, const Tensor<bool, D>& b) {
-    return detail::compare("and", [](const auto& x, const auto& y) { return x & y; }, a, b);
-}
+Tensor<bool, D> operator&(const Tensor<bool, D>& a, const Tensor<bool, D>& b) { return detail::compare(formula::And{}, a, b); }
 template <class D>
-Tensor<bool, D> operator|(const Tensor<bool, D>& a, const Tensor<bool, D>& b) {
-    return detail::compare("or", [](const auto& x, const auto& y) { return x | y; }, a, b);
-}
+Tensor<bool, D> operator|(const Tensor<bool, D>& a, const Tensor<bool, D>& b) { return detail::compare(formula::Or{}, a, b); }
 template <class D>
-Tensor<bool, D> operator^(const Tensor<bool, D>& a, const Tensor<bool, D>& b) {
-    return detail::compare("xor", [](const auto& x, const auto& y) { return x ^ y; }, a, b);
-}
+Tensor<bool, D> operator^(const Tensor<bool, D>& a, const Tensor<bool, D>& b) { return detail::compare(formula::Xor{}, a, b); }
 template <class D>
-Tensor<bool, D> operator!(const Tensor<bool, D>& a) { return detail::compare("not", [](const auto& x) { return !x; }, a); }
+Tensor<bool, D> operator!(const Tensor<bool, D>& a) { return detail::map_new<bool>("not", formula::Not{}, a); }
 template <class D>
 Tensor<bool, D> operator~(const Tensor<bool, D>& a) { return !a; }
 

@@ -16,7 +16,7 @@ namespace detail {
 
 struct Identity {
     template <class X>
-    HEADTORCH_ALWAYS_INLINE X operator()(const X& x) const {
+    HEADTORCH_ALWAYS_INLINE constexpr X operator()(const X& x) const {
         return x;
     }
 };

@@ -36,7 +36,7 @@ Tensor<T, D> bernoulli_mask(const Shape& shape, double p, T kept, Generator& gen
 /// x * factor for a factor that is no variable; shapes broadcast to that of x.
 template <class T, class D>
 Tensor<T, D> scaled_by(const char* op, const Tensor<T, D>& x, const Tensor<T, D>& factor) {
-    auto y = map_new<T>(op, [](const auto& a, const auto& b) { return a * b; }, x, factor);
+    auto y = map_new<T>(op, ValueKernel<formula::Mul>{}, x, factor);
     if (!needs_grad(x)) return y;
     return record(op, std::move(y), input(x, [op, factor = Kept(factor)](const auto& g) { return scaled_by(op, g, factor); }));
 }

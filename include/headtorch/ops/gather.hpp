@@ -179,11 +179,18 @@ Tensor<T, D> masked_select(const Tensor<T, D>& x, const Tensor<bool, D>& mask) {
     return index_select(x.expand(shape).reshape({shape.numel()}), 0, detail::positions_of(mask.expand(shape)));
 }
 
+namespace formula {
+template <class T>
+struct MaskedFill {
+    T value;
+    constexpr auto operator()(const auto& x, const auto& mask) const { return math::where(mask, value, x); }
+};
+}  // namespace formula
+
 /// x with `value` where `mask` is true; the two broadcast.
 template <class T, class D, Number S>
 Tensor<T, D> masked_fill(const Tensor<T, D>& x, const Tensor<bool, D>& mask, S value) {
-    auto y = detail::map_new<T>(
-        "masked_fill", [fill = detail::element<T>(value)](const auto& v, const auto& m) { return math::where(m, fill, v); }, x, mask);
+    auto y = detail::map_new<T>("masked_fill", formula::MaskedFill<T>{detail::element<T>(value)}, x, mask);
     if constexpr (Floating<T>) {
         if (autograd::needs_grad(x))
             return record("masked_fill", std::move(y), input(x, [mask = saved(mask), shape = x.shape()](const auto& g) {

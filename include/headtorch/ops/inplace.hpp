@@ -14,6 +14,13 @@
 namespace headtorch {
 namespace detail {
 
+/// A formula of nothing.
+template <class T>
+struct Always {
+    T value;
+    constexpr T operator()() const { return value; }
+};
+
 /// Refuses a leaf that gathers a gradient, and a view whose elements share memory.
 template <class T, class D>
 void check_in_place(const char* op, const Tensor<T, D>& x) {
@@ -122,7 +129,7 @@ const Tensor<T, D>& Tensor<T, D>::fill_(T value) const {
             return *this;
         }
     }
-    detail::run_map([value]() { return value; }, *this);
+    detail::run_map(detail::Always<T>{value}, *this);
     get()->bump_version("fill_");
     return *this;
 }

@@ -49,28 +49,28 @@ namespace formula {
 struct SquaredError {
     static constexpr const char* name = "mse_loss";
     static constexpr Keep keep = Keep::inputs;
-    static auto value(const auto& a, const auto& b) {
+    static constexpr auto value(const auto& a, const auto& b) {
         const auto d = a - b;
         return d * d;
     }
-    static auto slopes(const auto& a, const auto& b, const auto&) { return std::tuple(2 * (a - b), 2 * (b - a)); }
+    static constexpr auto slopes(const auto& a, const auto& b, const auto&) { return std::tuple(2 * (a - b), 2 * (b - a)); }
 };
 struct AbsoluteError {
     static constexpr const char* name = "l1_loss";
     static constexpr Keep keep = Keep::inputs;
-    static auto value(const auto& a, const auto& b) { return math::abs(a - b); }
-    static auto slopes(const auto& a, const auto& b, const auto&) { return std::tuple(math::sign(a - b), math::sign(b - a)); }
+    static constexpr auto value(const auto& a, const auto& b) { return math::abs(a - b); }
+    static constexpr auto slopes(const auto& a, const auto& b, const auto&) { return std::tuple(math::sign(a - b), math::sign(b - a)); }
 };
 /// d² / 2 near 0, delta |d| - delta² / 2 beyond delta; divided by delta for smooth_l1_loss.
 struct Huber {
     static constexpr const char* name = "huber_loss";
     static constexpr Keep keep = Keep::inputs;
     double delta, scale;
-    auto value(const auto& a, const auto& b) const {
+    constexpr auto value(const auto& a, const auto& b) const {
         const auto d = math::abs(a - b);
         return scale * math::where(d < delta, 0.5 * (d * d), delta * (d - 0.5 * delta));
     }
-    auto slopes(const auto& a, const auto& b, const auto&) const {
+    constexpr auto slopes(const auto& a, const auto& b, const auto&) const {
         const auto d = a - b;
         const auto slope = scale * math::where(math::abs(d) < delta, d, delta * math::sign(d));
         return std::tuple(slope, -slope);
@@ -80,26 +80,32 @@ struct Huber {
 struct BinaryCrossEntropy {
     static constexpr const char* name = "binary_cross_entropy";
     static constexpr Keep keep = Keep::inputs;
-    static auto bounded(const auto& log) { return math::maximum(log, math::constant(log, -100)); }
-    static auto value(const auto& p, const auto& t) { return (t - 1) * bounded(math::log1p(-p)) - t * bounded(math::log(p)); }
-    static auto slopes(const auto& p, const auto& t, const auto&) {
+    static constexpr auto bounded(const auto& log) { return math::maximum(log, math::constant(log, -100)); }
+    static constexpr auto value(const auto& p, const auto& t) { return (t - 1) * bounded(math::log1p(-p)) - t * bounded(math::log(p)); }
+    static constexpr auto slopes(const auto& p, const auto& t, const auto&) {
         return std::tuple((p - t) / math::maximum(p * (1 - p), math::constant(p, 1e-12f)),
                           bounded(math::log1p(-p)) - bounded(math::log(p)));
     }
+};
+/// Is p between 0 and 1?
+struct IsProbability {
+    constexpr auto operator()(const auto& p) const { return (p >= 0) & (p <= 1); }
 };
 /// (1 - t) x + log(1 + e^-x)
 struct BinaryCrossEntropyWithLogits {
     static constexpr const char* name = "binary_cross_entropy_with_logits";
     static constexpr Keep keep = Keep::inputs;
-    static auto value(const auto& x, const auto& t) { return (1 - t) * x + log_one_plus_exp(-x); }
-    static auto slopes(const auto& x, const auto& t, const auto&) { return std::tuple(math::sigmoid(x) - t, -x); }
+    static constexpr auto value(const auto& x, const auto& t) { return (1 - t) * x + log_one_plus_exp(-x); }
+    static constexpr auto slopes(const auto& x, const auto& t, const auto&) { return std::tuple(math::sigmoid(x) - t, -x); }
 };
 /// (1 - t) x + (1 + (w - 1) t) log(1 + e^-x): positive labels count w times
 struct WeightedBinaryCrossEntropyWithLogits {
     static constexpr const char* name = "binary_cross_entropy_with_logits";
     static constexpr Keep keep = Keep::inputs;
-    static auto value(const auto& x, const auto& t, const auto& w) { return (1 - t) * x + (1 + (w - 1) * t) * log_one_plus_exp(-x); }
-    static auto slopes(const auto& x, const auto& t, const auto& w, const auto&) {
+    static constexpr auto value(const auto& x, const auto& t, const auto& w) {
+        return (1 - t) * x + (1 + (w - 1) * t) * log_one_plus_exp(-x);
+    }
+    static constexpr auto slopes(const auto& x, const auto& t, const auto& w, const auto&) {
         const auto l = log_one_plus_exp(-x);
         return std::tuple((1 - t) - (1 + (w - 1) * t) * math::sigmoid(-x), (w - 1) * l - x, t * l);
     }
@@ -171,7 +177,7 @@ Tensor<T, D> binary_cross_entropy(const Tensor<T, D>& x, const Tensor<U, E>& tar
                                   const Here& = Here::call("binary_cross_entropy")) {
     const OpScope scope("binary_cross_entropy");
     headtorch::detail::check_target("binary_cross_entropy", x.shape(), target.shape());
-    if (!headtorch::detail::map_new<bool>("binary_cross_entropy", [](const auto& p) { return (p >= 0) & (p <= 1); }, x).all().item())
+    if (!headtorch::detail::map_new<bool>("binary_cross_entropy", formula::IsProbability{}, x).all().item())
         throw ValueError(
             "binary_cross_entropy: all elements of input should be between 0 and 1; for raw scores use binary_cross_entropy_with_logits");
     auto loss = pointwise(formula::BinaryCrossEntropy{}, x, target);

@@ -19,10 +19,10 @@ namespace formula {
 struct KlDivergence {
     static constexpr const char* name = "kl_div";
     static constexpr Keep keep = Keep::inputs;
-    static auto value(const auto& x, const auto& t) {
+    static constexpr auto value(const auto& x, const auto& t) {
         return math::where(t == 0, math::constant(t, 0), t * (math::log(math::where(t == 0, math::constant(t, 1), t)) - x));
     }
-    static auto slopes(const auto& x, const auto& t, const auto&) {
+    static constexpr auto slopes(const auto& x, const auto& t, const auto&) {
         return std::tuple(-t, math::where(t == 0, math::constant(t, 0), math::log(math::where(t == 0, math::constant(t, 1), t)) + 1) - x);
     }
 };
@@ -30,8 +30,8 @@ struct KlDivergence {
 struct LogKlDivergence {
     static constexpr const char* name = "kl_div";
     static constexpr Keep keep = Keep::inputs;
-    static auto value(const auto& x, const auto& t) { return math::exp(t) * (t - x); }
-    static auto slopes(const auto& x, const auto& t, const auto&) {
+    static constexpr auto value(const auto& x, const auto& t) { return math::exp(t) * (t - x); }
+    static constexpr auto slopes(const auto& x, const auto& t, const auto&) {
         const auto e = math::exp(t);
         return std::tuple(-e, e * (t - x + 1));
     }

@@ -15,148 +15,158 @@ namespace formula {
 struct Exp {
     static constexpr const char* name = "exp";
     static constexpr Keep keep = Keep::output;
-    static auto value(const auto& x) { return math::exp(x); }
-    static auto slope(const auto&, const auto& y) { return y; }
+    static constexpr auto value(const auto& x) { return math::exp(x); }
+    static constexpr auto slope(const auto&, const auto& y) { return y; }
 };
 struct Expm1 {
     static constexpr const char* name = "expm1";
     static constexpr Keep keep = Keep::output;
-    static auto value(const auto& x) { return math::expm1(x); }
-    static auto slope(const auto&, const auto& y) { return y + 1; }
+    static constexpr auto value(const auto& x) { return math::expm1(x); }
+    static constexpr auto slope(const auto&, const auto& y) { return y + 1; }
 };
 struct Log {
     static constexpr const char* name = "log";
     static constexpr Keep keep = Keep::inputs;
-    static auto value(const auto& x) { return math::log(x); }
-    static auto slope(const auto& x, const auto&) { return 1 / x; }
+    static constexpr auto value(const auto& x) { return math::log(x); }
+    static constexpr auto slope(const auto& x, const auto&) { return 1 / x; }
 };
 struct Log1p {
     static constexpr const char* name = "log1p";
     static constexpr Keep keep = Keep::inputs;
-    static auto value(const auto& x) { return math::log1p(x); }
-    static auto slope(const auto& x, const auto&) { return 1 / (1 + x); }
+    static constexpr auto value(const auto& x) { return math::log1p(x); }
+    static constexpr auto slope(const auto& x, const auto&) { return 1 / (1 + x); }
 };
 struct Log2 {
     static constexpr const char* name = "log2";
     static constexpr Keep keep = Keep::inputs;
-    static auto value(const auto& x) { return math::log2(x); }
-    static auto slope(const auto& x, const auto&) { return 1 / (x * std::numbers::ln2); }
+    static constexpr auto value(const auto& x) { return math::log2(x); }
+    static constexpr auto slope(const auto& x, const auto&) { return 1 / (x * std::numbers::ln2); }
 };
 struct Sqrt {
     static constexpr const char* name = "sqrt";
     static constexpr Keep keep = Keep::output;
-    static auto value(const auto& x) { return math::sqrt(x); }
-    static auto slope(const auto&, const auto& y) { return 0.5 / y; }
+    static constexpr auto value(const auto& x) { return math::sqrt(x); }
+    static constexpr auto slope(const auto&, const auto& y) { return 0.5 / y; }
 };
 struct Rsqrt {
     static constexpr const char* name = "rsqrt";
     static constexpr Keep keep = Keep::output;
-    static auto value(const auto& x) { return math::rsqrt(x); }
-    static auto slope(const auto&, const auto& y) { return -0.5 * (y * y * y); }
+    static constexpr auto value(const auto& x) { return math::rsqrt(x); }
+    static constexpr auto slope(const auto&, const auto& y) { return -0.5 * (y * y * y); }
 };
 struct Reciprocal {
     static constexpr const char* name = "reciprocal";
     static constexpr Keep keep = Keep::output;
-    static auto value(const auto& x) { return math::reciprocal(x); }
-    static auto slope(const auto&, const auto& y) { return -(y * y); }
+    static constexpr auto value(const auto& x) { return math::reciprocal(x); }
+    static constexpr auto slope(const auto&, const auto& y) { return -(y * y); }
 };
 struct Square {
     static constexpr const char* name = "square";
     static constexpr Keep keep = Keep::inputs;
-    static auto value(const auto& x) { return math::square(x); }
-    static auto slope(const auto& x, const auto&) { return 2 * x; }
+    static constexpr auto value(const auto& x) { return math::square(x); }
+    static constexpr auto slope(const auto& x, const auto&) { return 2 * x; }
 };
 struct Abs {
     static constexpr const char* name = "abs";
     static constexpr Keep keep = Keep::inputs;
-    static auto value(const auto& x) { return math::abs(x); }
-    static auto slope(const auto& x, const auto&) { return math::sign(x); }
+    static constexpr auto value(const auto& x) { return math::abs(x); }
+    static constexpr auto slope(const auto& x, const auto&) { return math::sign(x); }
 };
 struct Sin {
     static constexpr const char* name = "sin";
     static constexpr Keep keep = Keep::inputs;
-    static auto value(const auto& x) { return math::sin(x); }
-    static auto slope(const auto& x, const auto&) { return math::cos(x); }
+    static constexpr auto value(const auto& x) { return math::sin(x); }
+    static constexpr auto slope(const auto& x, const auto&) { return math::cos(x); }
 };
 struct Cos {
     static constexpr const char* name = "cos";
     static constexpr Keep keep = Keep::inputs;
-    static auto value(const auto& x) { return math::cos(x); }
-    static auto slope(const auto& x, const auto&) { return -math::sin(x); }
+    static constexpr auto value(const auto& x) { return math::cos(x); }
+    static constexpr auto slope(const auto& x, const auto&) { return -math::sin(x); }
 };
 struct Tan {
     static constexpr const char* name = "tan";
     static constexpr Keep keep = Keep::output;
-    static auto value(const auto& x) { return math::tan(x); }
-    static auto slope(const auto&, const auto& y) { return 1 + y * y; }
+    static constexpr auto value(const auto& x) { return math::tan(x); }
+    static constexpr auto slope(const auto&, const auto& y) { return 1 + y * y; }
 };
 struct Atan {
     static constexpr const char* name = "atan";
     static constexpr Keep keep = Keep::inputs;
-    static auto value(const auto& x) { return math::atan(x); }
-    static auto slope(const auto& x, const auto&) { return 1 / (1 + x * x); }
+    static constexpr auto value(const auto& x) { return math::atan(x); }
+    static constexpr auto slope(const auto& x, const auto&) { return 1 / (1 + x * x); }
 };
 struct Sinh {
     static constexpr const char* name = "sinh";
     static constexpr Keep keep = Keep::inputs;
-    static auto value(const auto& x) { return math::sinh(x); }
-    static auto slope(const auto& x, const auto&) { return math::cosh(x); }
+    static constexpr auto value(const auto& x) { return math::sinh(x); }
+    static constexpr auto slope(const auto& x, const auto&) { return math::cosh(x); }
 };
 struct Cosh {
     static constexpr const char* name = "cosh";
     static constexpr Keep keep = Keep::inputs;
-    static auto value(const auto& x) { return math::cosh(x); }
-    static auto slope(const auto& x, const auto&) { return math::sinh(x); }
+    static constexpr auto value(const auto& x) { return math::cosh(x); }
+    static constexpr auto slope(const auto& x, const auto&) { return math::sinh(x); }
 };
 struct Tanh {
     static constexpr const char* name = "tanh";
     static constexpr Keep keep = Keep::output;
-    static auto value(const auto& x) { return math::tanh(x); }
-    static auto slope(const auto&, const auto& y) { return 1 - y * y; }
+    static constexpr auto value(const auto& x) { return math::tanh(x); }
+    static constexpr auto slope(const auto&, const auto& y) { return 1 - y * y; }
 };
 struct Sigmoid {
     static constexpr const char* name = "sigmoid";
     static constexpr Keep keep = Keep::output;
-    static auto value(const auto& x) { return math::sigmoid(x); }
-    static auto slope(const auto&, const auto& y) { return y * (1 - y); }
+    static constexpr auto value(const auto& x) { return math::sigmoid(x); }
+    static constexpr auto slope(const auto&, const auto& y) { return y * (1 - y); }
 };
 struct Erf {
     static constexpr const char* name = "erf";
     static constexpr Keep keep = Keep::inputs;
-    static auto value(const auto& x) { return math::erf(x); }
-    static auto slope(const auto& x, const auto&) { return 2 * std::numbers::inv_sqrtpi * math::exp(-(x * x)); }
+    static constexpr auto value(const auto& x) { return math::erf(x); }
+    static constexpr auto slope(const auto& x, const auto&) { return 2 * std::numbers::inv_sqrtpi * math::exp(-(x * x)); }
 };
 
 /// Steps: constant between their jumps.
 struct Sign {
     static constexpr const char* name = "sign";
     static constexpr Keep keep = Keep::nothing;
-    static auto value(const auto& x) { return math::sign(x); }
-    static auto slope(const auto&, const auto&) { return 0; }
+    static constexpr auto value(const auto& x) { return math::sign(x); }
+    static constexpr auto slope(const auto&, const auto&) { return 0; }
 };
 struct Floor {
     static constexpr const char* name = "floor";
     static constexpr Keep keep = Keep::nothing;
-    static auto value(const auto& x) { return math::floor(x); }
-    static auto slope(const auto&, const auto&) { return 0; }
+    static constexpr auto value(const auto& x) { return math::floor(x); }
+    static constexpr auto slope(const auto&, const auto&) { return 0; }
 };
 struct Ceil {
     static constexpr const char* name = "ceil";
     static constexpr Keep keep = Keep::nothing;
-    static auto value(const auto& x) { return math::ceil(x); }
-    static auto slope(const auto&, const auto&) { return 0; }
+    static constexpr auto value(const auto& x) { return math::ceil(x); }
+    static constexpr auto slope(const auto&, const auto&) { return 0; }
 };
 struct Round {
     static constexpr const char* name = "round";
     static constexpr Keep keep = Keep::nothing;
-    static auto value(const auto& x) { return math::round(x); }
-    static auto slope(const auto&, const auto&) { return 0; }
+    static constexpr auto value(const auto& x) { return math::round(x); }
+    static constexpr auto slope(const auto&, const auto&) { return 0; }
 };
 struct Trunc {
     static constexpr const char* name = "trunc";
     static constexpr Keep keep = Keep::nothing;
-    static auto value(const auto& x) { return math::trunc(x); }
-    static auto slope(const auto&, const auto&) { return 0; }
+    static constexpr auto value(const auto& x) { return math::trunc(x); }
+    static constexpr auto slope(const auto&, const auto&) { return 0; }
+};
+
+struct IsNan {
+    constexpr auto operator()(const auto& x) const { return x != x; }
+};
+struct IsInf {
+    constexpr auto operator()(const auto& x) const { return math::isinf(x); }
+};
+struct IsFinite {
+    constexpr auto operator()(const auto& x) const { return math::isfinite(x); }
 };
 
 }  // namespace formula
@@ -213,14 +223,11 @@ template <Scalar T, class D>
 Tensor<T, D> trunc(const Tensor<T, D>& x) { return pointwise(formula::Trunc{}, x); }
 
 template <class T, class D>
-Tensor<bool, D> isnan(const Tensor<T, D>& x) { return detail::map_new<bool>("isnan", [](const auto& v) { return v != v; }, x); }
+Tensor<bool, D> isnan(const Tensor<T, D>& x) { return detail::map_new<bool>("isnan", formula::IsNan{}, x); }
 template <Floating T, class D>
-Tensor<bool, D> isinf(const Tensor<T, D>& x) { return detail::map_new<bool>("isinf", [](const auto& v) { return math::isinf(v); }, x); }
+Tensor<bool, D> isinf(const Tensor<T, D>& x) { return detail::map_new<bool>("isinf", formula::IsInf{}, x); }
 template <Floating T, class D>
-Tensor<bool, D> isfinite(const Tensor<T, D>& x) {
-    return detail::map_new<bool>(
-        "isfinite", [](const auto& v) { return math::isfinite(v); }, x);
-}
+Tensor<bool, D> isfinite(const Tensor<T, D>& x) { return detail::map_new<bool>("isfinite", formula::IsFinite{}, x); }
 
 template <class T, class D>
 Tensor<T, D> Tensor<T, D>::abs(const Here&) const { return headtorch::abs(*this); }

@@ -18,22 +18,21 @@ namespace headtorch {
 namespace detail {
 
 template <class T>
-cpu::MatrixRef<T> matrix_ref(Cpu, T* data, const Shape& shape, const Strides& strides) {
+MatrixRef<T> matrix_ref(T* data, const Shape& shape, const Strides& strides) {
     const int r = shape.rank();
     return {data, shape[r - 2], shape[r - 1], strides[r - 2], strides[r - 1]};
 }
 
 /// c = a b or c += a b for tensors of rank 2, or of rank 3 with equal batch sizes; nothing is checked or recorded.
-template <class T>
-void product_into(Cpu device, const Tensor<T>& a, const Tensor<T>& b, const Tensor<T>& c, cpu::Accumulate accumulate) {
-    const auto ma = matrix_ref<const T>(device, a.data(), a.shape(), a.strides()),
-               mb = matrix_ref<const T>(device, b.data(), b.shape(), b.strides());
-    const auto mc = matrix_ref<T>(device, c.data(), c.shape(), c.strides());
+template <class T, class D>
+void product_into(const Tensor<T, D>& a, const Tensor<T, D>& b, const Tensor<T, D>& c, Accumulate accumulate) {
+    const auto ma = matrix_ref<const T>(a.data(), a.shape(), a.strides()), mb = matrix_ref<const T>(b.data(), b.shape(), b.strides());
+    const auto mc = matrix_ref<T>(c.data(), c.shape(), c.strides());
     tell_multiplied(c.numel() * ma.cols);
     if (c.dim() == 2)
-        cpu::gemm<T>(ma, mb, mc, accumulate);
+        gemm(D{}, ma, mb, mc, accumulate);
     else
-        cpu::gemm_batched<T>(c.shape()[0], ma, a.strides()[0], mb, b.strides()[0], mc, c.strides()[0], accumulate);
+        gemm_batched(D{}, c.shape()[0], ma, a.strides()[0], mb, b.strides()[0], mc, c.strides()[0], accumulate);
 }
 
 /// A tensor of rank 2 as a factor: itself or its transpose.
@@ -43,15 +42,18 @@ enum class As : bool { is, transposed };
 template <class T, class D>
 Tensor<T, D> mm_as(const Tensor<T, D>& a, As as_a, const Tensor<T, D>& b, As as_b);
 
+template <class T, class D>
+MatrixRef<const T> factor(const Tensor<T, D>& x, As as) {
+    const auto m = matrix_ref<const T>(x.data(), x.shape(), x.strides());
+    return as == As::transposed ? m.transposed() : m;
+}
+
 /// c = a b or c += a b, for matrices or their transposes.
-template <class T>
-void product_into(Cpu device, const Tensor<T>& a, As as_a, const Tensor<T>& b, As as_b, const Tensor<T>& c, cpu::Accumulate accumulate) {
-    const auto factor = [&](const Tensor<T>& x, As as) {
-        const auto m = matrix_ref<const T>(device, x.data(), x.shape(), x.strides());
-        return as == As::transposed ? m.transposed() : m;
-    };
-    tell_multiplied(c.numel() * factor(a, as_a).cols);
-    cpu::gemm<T>(factor(a, as_a), factor(b, as_b), matrix_ref<T>(device, c.data(), c.shape(), c.strides()), accumulate);
+template <class T, class D>
+void product_into(const Tensor<T, D>& a, As as_a, const Tensor<T, D>& b, As as_b, const Tensor<T, D>& c, Accumulate accumulate) {
+    const auto ma = factor(a, as_a);
+    tell_multiplied(c.numel() * ma.cols);
+    gemm(D{}, ma, factor(b, as_b), matrix_ref<T>(c.data(), c.shape(), c.strides()), accumulate);
 }
 
 template <class T, class D, class U, class E>
@@ -74,7 +76,7 @@ Tensor<T, D> mm(const Tensor<T, D>& a, const Tensor<U, E>& b, const Here& = Here
     const OpScope scope("mm", {a.impl().get(), b.impl().get()});
     detail::check_product("mm", a, b, 2);
     auto y = empty<T, D>({a.shape()[0], b.shape()[1]});
-    detail::product_into(D{}, a, b, y, cpu::Accumulate::no);
+    detail::product_into(a, b, y, Accumulate::no);
     if constexpr (Floating<T>) {
         if (autograd::needs_grad(a, b))
             return record(
@@ -90,7 +92,7 @@ Tensor<T, D> detail::mm_as(const Tensor<T, D>& a, As as_a, const Tensor<T, D>& b
     if (needs_grad(a, b)) return mm(as_a == As::is ? a : a.t(), as_b == As::is ? b : b.t());
     const OpScope scope("mm", {a.impl().get(), b.impl().get()});
     auto y = empty<T, D>({a.shape()[as_a == As::is ? 0 : 1], b.shape()[as_b == As::is ? 1 : 0]});
-    product_into(D{}, a, as_a, b, as_b, y, cpu::Accumulate::no);
+    product_into(a, as_a, b, as_b, y, Accumulate::no);
     return y;
 }
 
@@ -100,7 +102,7 @@ Tensor<T, D> bmm(const Tensor<T, D>& a, const Tensor<U, E>& b, const Here& = Her
     const OpScope scope("bmm", {a.impl().get(), b.impl().get()});
     detail::check_product("bmm", a, b, 3);
     auto y = empty<T, D>({a.shape()[0], a.shape()[1], b.shape()[2]});
-    detail::product_into(D{}, a, b, y, cpu::Accumulate::no);
+    detail::product_into(a, b, y, Accumulate::no);
     if constexpr (Floating<T>) {
         if (autograd::needs_grad(a, b))
             return record("bmm", std::move(y), input(a, [b = saved(b)](const auto& g) { return bmm(g, b().transpose(1, 2)); }),
@@ -193,8 +195,7 @@ Tensor<T, D> linear(const Tensor<T, D>& x, const Tensor<U, E>& weight, const Ten
     if (x.dim() == 0 || x.shape().back() != weight.shape()[1])
         throw ShapeError(message("linear: the input's last dimension must be ", weight.shape()[1], ", as the weight of shape ",
                                  weight.shape(), " says; got ", x.shape()));
-    const bool has_bias = bias.defined();
-    if (has_bias && (bias.dim() != 1 || bias.shape()[0] != weight.shape()[0]))
+    if (bias.defined() && (bias.dim() != 1 || bias.shape()[0] != weight.shape()[0]))
         throw ShapeError(message("linear: the bias has ", weight.shape()[0], " elements, got ", bias.shape()));
     if (x.dim() != 2) {
         Shape shape = x.shape();
@@ -204,8 +205,10 @@ Tensor<T, D> linear(const Tensor<T, D>& x, const Tensor<U, E>& weight, const Ten
     }
 
     auto y = empty<T, D>({x.shape()[0], weight.shape()[0]});
-    if (has_bias) detail::run_map(detail::Identity{}, y, bias);
-    detail::product_into(D{}, x, detail::As::is, weight, detail::As::transposed, y, has_bias ? cpu::Accumulate::yes : cpu::Accumulate::no);
+    const auto b = detail::contiguous_or_none(bias);
+    tell_multiplied(y.numel() * x.shape()[1]);
+    gemm_bias(D{}, detail::factor(x, detail::As::is), detail::factor(weight, detail::As::transposed),
+              b.defined() ? static_cast<const T*>(b.data()) : nullptr, detail::matrix_ref<T>(y.data(), y.shape(), y.strides()));
     if (!autograd::needs_grad(x, weight, bias)) return y;
     return record("linear", std::move(y), input(x, [weight = saved(weight)](const auto& g) { return mm(g, weight()); }),
                   input(weight, [x = saved(x)](const auto& g) { return detail::mm_as(g, detail::As::transposed, x(), detail::As::is); }),

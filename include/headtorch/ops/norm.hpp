@@ -16,7 +16,7 @@ namespace detail {
 /// The sign of each element, as a constant.
 template <class T, class D>
 Tensor<T, D> constant_sign(const Tensor<T, D>& x) {
-    return map_new<T>("sign", [](const auto& v) { return math::sign(v); }, x);
+    return map_new<T>("sign", ValueKernel<formula::Sign>{}, x);
 }
 /// 1 where x is 0, else 0, as a constant.
 template <class T, class D>

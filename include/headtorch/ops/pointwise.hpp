@@ -61,7 +61,7 @@ constexpr const char* name_of() {
 
 /// Formulas are structs with value(), or callables.
 template <class Op, class... X>
-HEADTORCH_ALWAYS_INLINE auto value_of(const Op& op, const X&... x) {
+HEADTORCH_ALWAYS_INLINE constexpr auto value_of(const Op& op, const X&... x) {
     if constexpr (requires { op.value(x...); })
         return op.value(x...);
     else
@@ -70,7 +70,7 @@ HEADTORCH_ALWAYS_INLINE auto value_of(const Op& op, const X&... x) {
 
 /// x as the variable of a forward-mode derivative.
 template <class X>
-HEADTORCH_ALWAYS_INLINE Dual<X> variable(const X& x) {
+HEADTORCH_ALWAYS_INLINE constexpr Dual<X> variable(const X& x) {
     if constexpr (AnyTensor<X>)
         return {x, ones_like(x)};
     else
@@ -84,7 +84,7 @@ concept HasSlopes = requires(const Op& op, const A&... a) { op.slopes(a...); };
 
 /// x as the variable of a derivative, or as a constant.
 template <bool is_variable, class X>
-HEADTORCH_ALWAYS_INLINE auto seeded(const X& x) {
+HEADTORCH_ALWAYS_INLINE constexpr auto seeded(const X& x) {
     if constexpr (is_variable)
         return variable(x);
     else
@@ -93,7 +93,7 @@ HEADTORCH_ALWAYS_INLINE auto seeded(const X& x) {
 
 /// Derivative by input I, from the inputs and the output.
 template <std::size_t I, std::size_t... K, class Op, class... X, class Y>
-HEADTORCH_ALWAYS_INLINE auto slope_of(std::index_sequence<K...>, const Op& op, const std::tuple<X...>& x, const Y& y) {
+HEADTORCH_ALWAYS_INLINE constexpr auto slope_of(std::index_sequence<K...>, const Op& op, const std::tuple<X...>& x, const Y& y) {
     if constexpr (HasSlope<Op, X..., Y>)
         return op.slope(std::get<K>(x)..., y);
     else if constexpr (HasSlopes<Op, X..., Y>)
@@ -102,7 +102,7 @@ HEADTORCH_ALWAYS_INLINE auto slope_of(std::index_sequence<K...>, const Op& op, c
         return value_of(op, seeded<K == I>(std::get<K>(x))...).slope;
 }
 template <std::size_t I, class Op, class... X, class Y>
-HEADTORCH_ALWAYS_INLINE auto slope_of(const Op& op, const std::tuple<X...>& x, const Y& y) {
+HEADTORCH_ALWAYS_INLINE constexpr auto slope_of(const Op& op, const std::tuple<X...>& x, const Y& y) {
     return slope_of<I>(std::index_sequence_for<X...>{}, op, x, y);
 }
 
@@ -112,14 +112,14 @@ struct ValueKernel {
     using Formula = Op;
     Op op;
     template <class... X>
-    HEADTORCH_ALWAYS_INLINE auto operator()(const X&... x) const {
+    HEADTORCH_ALWAYS_INLINE constexpr auto operator()(const X&... x) const {
         return value_of(op, x...);
     }
 };
 
 /// Derivative by input I, given what is kept: nothing, x..., y, or x..., y.
 template <std::size_t I, std::size_t N, class Op, class... Kept>
-HEADTORCH_ALWAYS_INLINE auto slope_from_kept(const Op& op, const Kept&... kept) {
+HEADTORCH_ALWAYS_INLINE constexpr auto slope_from_kept(const Op& op, const Kept&... kept) {
     constexpr auto unkept_inputs = []<std::size_t... K>(std::index_sequence<K...>) { return std::tuple{((void)K, NotKept{})...}; };
     [[maybe_unused]] const std::tuple all(kept...);
     if constexpr (keep_of<Op>() == Keep::nothing) {
@@ -141,7 +141,7 @@ struct GradientKernel {
     using Formula = Op;
     Op op;
     template <class G, class... Kept>
-    HEADTORCH_ALWAYS_INLINE auto operator()(const G& gradient, const Kept&... kept) const {
+    HEADTORCH_ALWAYS_INLINE constexpr auto operator()(const G& gradient, const Kept&... kept) const {
         return gradient * slope_from_kept<I, N>(op, kept...);
     }
 };

@@ -18,16 +18,18 @@ struct PowNumber {
     static constexpr const char* name = "pow";
     static constexpr Keep keep = Keep::inputs;
     double exponent;
-    auto value(const auto& x) const { return math::pow(x, exponent); }
-    auto slope(const auto& x, const auto&) const { return exponent == 0 ? 0 * math::pow(x, 0) : exponent * math::pow(x, exponent - 1); }
+    constexpr auto value(const auto& x) const { return math::pow(x, exponent); }
+    constexpr auto slope(const auto& x, const auto&) const {
+        return exponent == 0 ? 0 * math::pow(x, 0) : exponent * math::pow(x, exponent - 1);
+    }
 };
 /// s^x:  s^x ln s, and 0 for s = 0.
 struct NumberPow {
     static constexpr const char* name = "pow";
     static constexpr Keep keep = Keep::both;
     double base;
-    auto value(const auto& x) const { return math::pow(math::constant(x, base), x); }
-    auto slope(const auto& x, const auto& y) const {
+    constexpr auto value(const auto& x) const { return math::pow(math::constant(x, base), x); }
+    constexpr auto slope(const auto& x, const auto& y) const {
         const double log_base = base == 0 ? 0 : math::log(base);
         return math::where((x >= 0) & (x * 0 + base == 0), math::constant(x, 0), y * log_base);
     }
@@ -35,8 +37,8 @@ struct NumberPow {
 struct Pow {
     static constexpr const char* name = "pow";
     static constexpr Keep keep = Keep::both;
-    static auto value(const auto& a, const auto& b) { return math::pow(a, b); }
-    static auto slopes(const auto& a, const auto& b, const auto& y) {
+    static constexpr auto value(const auto& a, const auto& b) { return math::pow(a, b); }
+    static constexpr auto slopes(const auto& a, const auto& b, const auto& y) {
         return std::tuple(math::where(b == 0, math::constant(a, 0), b * math::pow(a, b - 1)),
                           math::where((a == 0) & (b >= 0), math::constant(a, 0), y * math::log(a)));
     }
@@ -45,8 +47,8 @@ struct Pow {
 struct Atan2 {
     static constexpr const char* name = "atan2";
     static constexpr Keep keep = Keep::inputs;
-    static auto value(const auto& y, const auto& x) { return math::atan2(y, x); }
-    static auto slopes(const auto& y, const auto& x, const auto&) {
+    static constexpr auto value(const auto& y, const auto& x) { return math::atan2(y, x); }
+    static constexpr auto slopes(const auto& y, const auto& x, const auto&) {
         const auto square = x * x + y * y;
         const auto inverse = math::where(square == 0, math::constant(x, 0), 1 / square);
         return std::tuple(x * inverse, -y * inverse);
@@ -56,24 +58,28 @@ struct Atan2 {
 struct Logaddexp {
     static constexpr const char* name = "logaddexp";
     static constexpr Keep keep = Keep::inputs;
-    static auto value(const auto& a, const auto& b) { return math::logaddexp(a, b); }
-    static auto slopes(const auto& a, const auto& b, const auto&) { return std::tuple(math::sigmoid(a - b), math::sigmoid(b - a)); }
+    static constexpr auto value(const auto& a, const auto& b) { return math::logaddexp(a, b); }
+    static constexpr auto slopes(const auto& a, const auto& b, const auto&) {
+        return std::tuple(math::sigmoid(a - b), math::sigmoid(b - a));
+    }
 };
 /// a + w (b - a), from the nearer end, so that w = 1 gives b exactly.
 struct Lerp {
     static constexpr const char* name = "lerp";
     static constexpr Keep keep = Keep::inputs;
-    static auto value(const auto& a, const auto& b, const auto& w) {
+    static constexpr auto value(const auto& a, const auto& b, const auto& w) {
         return math::where(math::abs(w) < 0.5, a + w * (b - a), b - (b - a) * (1 - w));
     }
-    static auto slopes(const auto& a, const auto& b, const auto& w, const auto&) { return std::tuple(1 - w, w, b - a); }
+    static constexpr auto slopes(const auto& a, const auto& b, const auto& w, const auto&) { return std::tuple(1 - w, w, b - a); }
 };
 struct LerpNumber {
     static constexpr const char* name = "lerp";
     static constexpr Keep keep = Keep::nothing;
     double weight;
-    auto value(const auto& a, const auto& b) const { return math::abs(weight) < 0.5 ? a + weight * (b - a) : b - (b - a) * (1 - weight); }
-    auto slopes(const auto&, const auto&, const auto&) const { return std::tuple(1 - weight, weight); }
+    constexpr auto value(const auto& a, const auto& b) const {
+        return math::abs(weight) < 0.5 ? a + weight * (b - a) : b - (b - a) * (1 - weight);
+    }
+    constexpr auto slopes(const auto&, const auto&, const auto&) const { return std::tuple(1 - weight, weight); }
 };
 
 }  // namespace formula

@@ -126,6 +126,13 @@ Tensor<T, D> sum_to(Tensor<T, D> x, const Shape& shape) {
     return y;
 }
 
+namespace formula {
+struct EqualOrBothNan {
+    static constexpr const char* name = "eq";
+    constexpr auto operator()(const auto& a, const auto& b) const { return (a == b) | ((a != a) & (b != b)); }
+};
+}  // namespace formula
+
 namespace detail {
 
 /// The gradient of a largest (or smallest) element, shared evenly among all that are equal to it.
@@ -134,8 +141,7 @@ Tensor<T, D> share_among_ties(const Tensor<T, D>& g, const Tensor<T, D>& x, cons
     Tensor<T, D> ties;
     {
         NoGrad guard;
-        const auto equal = [](const auto& a, const auto& b) { return (a == b) | ((a != a) & (b != b)); };
-        ties = compare("eq", equal, x, with_kept_dims(y, x.shape(), mask)).template to<T>();
+        ties = compare(formula::EqualOrBothNan{}, x, with_kept_dims(y, x.shape(), mask)).template to<T>();
         ties = ties / reduce_new<T>(reduction::Sum{}, ties, mask, true);
     }
     return ties * with_kept_dims(g, x.shape(), mask);

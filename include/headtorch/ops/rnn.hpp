@@ -90,7 +90,7 @@ Tensor<T, D> rnn_layer_by_steps(RnnKind kind, bool reverse, const Tensor<T, D>& 
 /// c += a b, or a product of their transposes; nothing recorded.
 template <class T, class D>
 void add_product(const Tensor<T, D>& a, As as_a, const Tensor<T, D>& b, As as_b, const Tensor<T, D>& c) {
-    product_into(D{}, a, as_a, b, as_b, c, cpu::Accumulate::yes);
+    product_into(a, as_a, b, as_b, c, Accumulate::yes);
 }
 
 /// Weights as the kernels want them.
@@ -117,8 +117,8 @@ Tensor<T, D> rnn_forward(RnnKind kind, bool reverse, const Tensor<T, D>& x, cons
     const Tensor<T, D> all_gates = trace.gates.reshape({steps * batch, kept}).narrow(1, 0, width);
     // the input's part of all steps in one product; the biases join it, but for the recurrent ones of gru, which r multiplies
     if (w.b_ih.defined()) run_map(Identity{}, all_gates, gru ? w.b_ih : w.b_ih + w.b_hh);
-    product_into(D{}, x.reshape({steps * batch, x.size(2)}), As::is, w.w_ih, As::transposed, all_gates,
-                 w.b_ih.defined() ? cpu::Accumulate::yes : cpu::Accumulate::no);
+    product_into(x.reshape({steps * batch, x.size(2)}), As::is, w.w_ih, As::transposed, all_gates,
+                 w.b_ih.defined() ? Accumulate::yes : Accumulate::no);
     const Tensor<T, D> recurrent = gru ? empty<T, D>({batch, width}) : Tensor<T, D>();
     Tensor<T, D> h = h0, c = c0;
     for (std::int64_t k = 0; k < steps; ++k) {
@@ -126,7 +126,7 @@ Tensor<T, D> rnn_forward(RnnKind kind, bool reverse, const Tensor<T, D>& x, cons
         const Tensor<T, D> gates = trace.gates[t], next = out[t];
         if (gru) {
             if (w.b_hh.defined()) run_map(Identity{}, recurrent, w.b_hh);
-            product_into(D{}, h, As::is, w.w_hh, As::transposed, recurrent, w.b_hh.defined() ? cpu::Accumulate::yes : cpu::Accumulate::no);
+            product_into(h, As::is, w.w_hh, As::transposed, recurrent, w.b_hh.defined() ? Accumulate::yes : Accumulate::no);
         } else {
             add_product(h, As::is, w.w_hh, As::transposed, gates);
         }
@@ -159,7 +159,7 @@ std::vector<Tensor<T, D>> rnn_backward(RnnKind kind, bool reverse, const Tensor<
         rnn_step_back(D{}, RnnStepBack<T>{kind, batch, H, kept, trace.gates[t].data(), h_before.data(), lstm ? c_before.data() : nullptr,
                                           out[t].data(), lstm ? cell.data() : nullptr, g[t].data(), dh.data(), lstm ? dc.data() : nullptr,
                                           dgates[t].data(), gru ? drecurrent[t].data() : nullptr});
-        product_into(D{}, drecurrent[t], As::is, w.w_hh, As::is, dh, gru ? cpu::Accumulate::yes : cpu::Accumulate::no);
+        product_into(drecurrent[t], As::is, w.w_hh, As::is, dh, gru ? Accumulate::yes : Accumulate::no);
     }
     const std::int64_t rows = steps * batch;
     const Tensor<T, D> gates = dgates.reshape({rows, width}), all_recurrent = drecurrent.reshape({rows, width});

@@ -20,6 +20,15 @@ struct VarianceAndMean {
     Tensor<T, D> var, mean;
 };
 
+namespace formula {
+
+/// An infinite largest element is taken as it is, but not subtracted: inf - inf is NaN.
+struct ZeroForInf {
+    constexpr auto operator()(const auto& x) const { return math::where(math::isinf(x), 0, x); }
+};
+
+}  // namespace formula
+
 namespace detail {
 
 /// A reduction by a centred formula, not recorded; `center` holds one number for each output.
@@ -103,9 +112,7 @@ Tensor<T, D> logsumexp(const Tensor<T, D>& x, const Dims& dims = {}, bool keepdi
     const OpScope scope("logsumexp", {x.impl().get()});
     static_assert(Floating<T>, "headtorch: logsumexp: needs a tensor of float or double: write x.to<float>() first");
     const DimMask mask = dim_mask("logsumexp", dims, x.dim());
-    // an infinite largest element is taken as it is, but not subtracted: inf - inf is NaN
-    const auto finite = [](const auto& v) { return math::where(math::isinf(v), T(0), v); };
-    const auto top = detail::map_new<T>("logsumexp", finite, detail::reduce_new<T>(reduction::Max{}, x, mask, keepdim));
+    const auto top = detail::map_new<T>("logsumexp", formula::ZeroForInf{}, detail::reduce_new<T>(reduction::Max{}, x, mask, keepdim));
     auto y = detail::reduce_centred<T>(reduction::LogSumExp{}, x, top, mask, keepdim);
     if (!needs_grad(x)) return y;
     auto kept = saved_output(y);

@@ -27,24 +27,6 @@ Tensor<T, D> make_view(const Tensor<T, D>& x, const Geometry& g) {
     return y;
 }
 
-/// Adds each element of `g` to the place that `view` gives it in a contiguous tensor; views may show an element more than once.
-template <class T>
-void add_into_view(Cpu, T* base, const Geometry& view, const T* gradient) {
-    const Strides strides[] = {view.strides};
-    const cpu::Loop loop(view.shape, strides);
-    const std::int64_t n = view.shape.numel();
-    if (n == 0) return;
-    cpu::LoopPosition position(loop, 0);
-    const std::int64_t step = loop.strides[0][loop.rank - 1];
-    for (std::int64_t done = 0; done < n;) {
-        T* row = base + view.offset + position.offset(0);
-        const std::int64_t count = position.row_left();
-        for (std::int64_t i = 0; i < count; ++i) row[i * step] += gradient[done + i];
-        position.advance(count);
-        done += count;
-    }
-}
-
 template <class T, class D>
 Tensor<T, D> embed(const Tensor<T, D>& g, const Shape& base, const Geometry& view);
 
@@ -62,7 +44,7 @@ template <class T, class D>
 Tensor<T, D> embed(const Tensor<T, D>& g, const Shape& base, const Geometry& view) {
     const OpScope scope("embed", {g.impl().get()});
     const Tensor<T, D> y = zeros<T, D>(base);
-    add_into_view(D{}, y.data(), view, static_cast<const T*>(detached_contiguous(g).data()));
+    add_strided(D{}, static_cast<const T*>(detached_contiguous(g).data()), view.shape, view.strides, y.data() + view.offset);
     if (!autograd::needs_grad(g)) return y;
     return autograd::record("embed", y, autograd::input(g, [view](const auto& gg) { return view_of_contiguous(gg, view); }));
 }

@@ -18,12 +18,31 @@ namespace headtorch {
 template <class T, class D>
 Tensor<T, D> constant_like(const Tensor<T, D>&, Number auto n) { return full<T, D>({}, static_cast<T>(n)); }
 
+namespace formula {
+
+struct Where {
+    constexpr auto operator()(const auto& condition, const auto& a, const auto& b) const { return math::where(condition, a, b); }
+};
+/// The tensor where the condition is true, else the number.
+template <class T>
+struct WhereElse {
+    T s;
+    constexpr auto operator()(const auto& condition, const auto& x) const { return math::where(condition, x, s); }
+};
+/// The number where the condition is true, else the tensor.
+template <class T>
+struct WhereThen {
+    T s;
+    constexpr auto operator()(const auto& condition, const auto& x) const { return math::where(condition, s, x); }
+};
+
+}  // namespace formula
+
 /// `a` where the condition is true, else `s`.
 template <class D, class T, class E, Number S>
 Tensor<T, D> where(const Tensor<bool, D>& condition, const Tensor<T, E>& a, S s) {
     detail::require_same<T, D, T, E>();
-    auto y = detail::map_new<T>(
-        "where", [b = detail::element<T>(s)](const auto& c, const auto& x) { return math::where(c, x, b); }, condition, a);
+    auto y = detail::map_new<T>("where", formula::WhereElse<T>{detail::element<T>(s)}, condition, a);
     if constexpr (Floating<T>) {
         if (needs_grad(a))
             return record("where", std::move(y),
@@ -34,8 +53,7 @@ Tensor<T, D> where(const Tensor<bool, D>& condition, const Tensor<T, E>& a, S s)
 template <class D, class T, class E, Number S>
 Tensor<T, D> where(const Tensor<bool, D>& condition, S s, const Tensor<T, E>& b) {
     detail::require_same<T, D, T, E>();
-    auto y = detail::map_new<T>(
-        "where", [a = detail::element<T>(s)](const auto& c, const auto& x) { return math::where(c, a, x); }, condition, b);
+    auto y = detail::map_new<T>("where", formula::WhereThen<T>{detail::element<T>(s)}, condition, b);
     if constexpr (Floating<T>) {
         if (needs_grad(b))
             return record("where", std::move(y),
@@ -47,7 +65,7 @@ Tensor<T, D> where(const Tensor<bool, D>& condition, S s, const Tensor<T, E>& b)
 template <class D, class T, class E, class U, class F>
 Tensor<T, D> where(const Tensor<bool, D>& condition, const Tensor<T, E>& a, const Tensor<U, F>& b) {
     detail::require_same<T, D, U, F>();
-    auto y = detail::map_new<T>("where", [](const auto& c, const auto& x, const auto& z) { return math::where(c, x, z); }, condition, a, b);
+    auto y = detail::map_new<T>("where", formula::Where{}, condition, a, b);
     if constexpr (Floating<T>) {
         if (needs_grad(a, b))
             return record("where", std::move(y),
@@ -63,8 +81,8 @@ namespace formula {
 struct Maximum {
     static constexpr const char* name = "maximum";
     static constexpr Keep keep = Keep::inputs;
-    static auto value(const auto& a, const auto& b) { return math::maximum(a, b); }
-    static auto slopes(const auto& a, const auto& b, const auto&) {
+    static constexpr auto value(const auto& a, const auto& b) { return math::maximum(a, b); }
+    static constexpr auto slopes(const auto& a, const auto& b, const auto&) {
         const auto half = math::where(a == b, math::constant(a, 0.5), 0);
         return std::tuple(math::where(a > b, math::constant(a, 1), half), math::where(a < b, math::constant(a, 1), half));
     }
@@ -72,8 +90,8 @@ struct Maximum {
 struct Minimum {
     static constexpr const char* name = "minimum";
     static constexpr Keep keep = Keep::inputs;
-    static auto value(const auto& a, const auto& b) { return math::minimum(a, b); }
-    static auto slopes(const auto& a, const auto& b, const auto&) {
+    static constexpr auto value(const auto& a, const auto& b) { return math::minimum(a, b); }
+    static constexpr auto slopes(const auto& a, const auto& b, const auto&) {
         const auto half = math::where(a == b, math::constant(a, 0.5), 0);
         return std::tuple(math::where(a < b, math::constant(a, 1), half), math::where(a > b, math::constant(a, 1), half));
     }
@@ -84,8 +102,8 @@ struct Clamp {
     static constexpr const char* name = "clamp";
     static constexpr Keep keep = Keep::inputs;
     T low, high;
-    auto value(const auto& x) const { return math::minimum(math::maximum(x, low), high); }
-    auto slope(const auto& x, const auto&) const { return math::where((x > low) & (x < high), math::constant(x, 1), 0); }
+    constexpr auto value(const auto& x) const { return math::minimum(math::maximum(x, low), high); }
+    constexpr auto slope(const auto& x, const auto&) const { return math::where((x > low) & (x < high), math::constant(x, 1), 0); }
 };
 
 }  // namespace formula

@@ -27,7 +27,7 @@ struct AdadeltaOptions {
 };
 
 /// v = rho v + (1 - rho) g²;  d = sqrt(u + eps) / sqrt(v + eps) g;  u = rho u + (1 - rho) d²;  p -= lr d
-template <class T = float, class D = Cpu>
+template <class T = float, class D = DefaultDevice>
 class Adadelta final : public Optimizer<Adadelta<T, D>, AdadeltaOptions, T, D, 2> {
     using Base = Optimizer<Adadelta<T, D>, AdadeltaOptions, T, D, 2>;
     friend Base;

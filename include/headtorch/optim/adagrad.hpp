@@ -29,7 +29,7 @@ struct AdagradOptions {
 };
 
 /// s += g²;  p -= lr / (1 + (t - 1) lr_decay) g / (sqrt(s) + eps)
-template <class T = float, class D = Cpu>
+template <class T = float, class D = DefaultDevice>
 class Adagrad final : public Optimizer<Adagrad<T, D>, AdagradOptions, T, D, 1> {
     using Base = Optimizer<Adagrad<T, D>, AdagradOptions, T, D, 1>;
     friend Base;

@@ -72,7 +72,7 @@ struct AdamWOptions {
     void check() const { detail::check_betas("AdamW", lr, betas, eps, weight_decay); }
 };
 
-template <class T = float, class D = Cpu>
+template <class T = float, class D = DefaultDevice>
 class Adam final : public Optimizer<Adam<T, D>, AdamOptions, T, D, 3> {
     using Base = Optimizer<Adam<T, D>, AdamOptions, T, D, 3>;
     friend Base;
@@ -89,7 +89,7 @@ private:
     }
 };
 
-template <class T = float, class D = Cpu>
+template <class T = float, class D = DefaultDevice>
 class AdamW final : public Optimizer<AdamW<T, D>, AdamWOptions, T, D, 3> {
     using Base = Optimizer<AdamW<T, D>, AdamWOptions, T, D, 3>;
     friend Base;

@@ -145,7 +145,7 @@ std::pair<Trial, int> strong_wolfe(const Evaluate& evaluate, double t, const Tri
 }  // namespace detail
 
 /// step(closure) evaluates the closure, which computes the loss and its gradients, several times. One group of parameters only.
-template <class T = float, class D = Cpu>
+template <class T = float, class D = DefaultDevice>
 class LBFGS final : public Optimizer<LBFGS<T, D>, LBFGSOptions, T, D, 1> {
     using Base = Optimizer<LBFGS<T, D>, LBFGSOptions, T, D, 1>;
     using Vector = detail::Vector;

@@ -28,7 +28,7 @@ struct NAdamOptions {
     }
 };
 
-template <class T = float, class D = Cpu>
+template <class T = float, class D = DefaultDevice>
 class NAdam final : public Optimizer<NAdam<T, D>, NAdamOptions, T, D, 2> {
     using Base = Optimizer<NAdam<T, D>, NAdamOptions, T, D, 2>;
     friend Base;

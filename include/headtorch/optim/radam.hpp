@@ -24,7 +24,7 @@ struct RAdamOptions {
     void check() const { detail::check_betas("RAdam", lr, betas, eps, weight_decay); }
 };
 
-template <class T = float, class D = Cpu>
+template <class T = float, class D = DefaultDevice>
 class RAdam final : public Optimizer<RAdam<T, D>, RAdamOptions, T, D, 2> {
     using Base = Optimizer<RAdam<T, D>, RAdamOptions, T, D, 2>;
     friend Base;

@@ -30,7 +30,7 @@ struct RMSpropOptions {
 };
 
 /// v = alpha v + (1 - alpha) g²;  p -= lr g / (sqrt(v) + eps)
-template <class T = float, class D = Cpu>
+template <class T = float, class D = DefaultDevice>
 class RMSprop final : public Optimizer<RMSprop<T, D>, RMSpropOptions, T, D, 3> {
     using Base = Optimizer<RMSprop<T, D>, RMSpropOptions, T, D, 3>;
     friend Base;

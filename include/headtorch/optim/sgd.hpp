@@ -28,7 +28,7 @@ struct SGDOptions {
 };
 
 /// v = momentum v + (1 - dampening) g;  p -= lr v, or with nesterov p -= lr (g + momentum v). The first v is g.
-template <class T = float, class D = Cpu>
+template <class T = float, class D = DefaultDevice>
 class SGD final : public Optimizer<SGD<T, D>, SGDOptions, T, D, 1> {
     using Base = Optimizer<SGD<T, D>, SGDOptions, T, D, 1>;
     friend Base;

@@ -7,7 +7,7 @@
 
 #include <vector>
 
-#include "headtorch/device/cpu/loop.hpp"
+#include "headtorch/device/loop.hpp"
 #include "headtorch/tensor/tensor.hpp"
 
 namespace headtorch {
@@ -27,8 +27,8 @@ std::vector<T> Tensor<T, D>::tolist() const {
         std::vector<T> values(static_cast<std::size_t>(numel()));
         if (values.empty()) return values;
         const Strides strides[] = {this->strides()};
-        const cpu::Loop loop(shape(), strides);
-        cpu::LoopPosition position(loop, 0);
+        const Loop loop(shape(), strides);
+        LoopPosition position(loop, 0);
         for (std::size_t i = 0; i < values.size(); ++i, position.advance(1)) values[i] = data()[position.offset(0)];
         return values;
     } else {

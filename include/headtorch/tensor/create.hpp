@@ -50,7 +50,7 @@ private:
 };
 
 /// A tensor from values: `tensor(3)`, `tensor({1, 2})`, `tensor<double>({{1, 2}, {3, 4}})`. Element type float unless given.
-template <Scalar T = float, Device D = Cpu>
+template <Scalar T = float, Device D = DefaultDevice>
 Tensor<T, D> tensor(const std::type_identity_t<NestedList<T>>& values) {
     auto host = empty<T, Cpu>(values.shape());
     values.write(host.data());
@@ -58,7 +58,7 @@ Tensor<T, D> tensor(const std::type_identity_t<NestedList<T>>& values) {
 }
 
 /// A 1-dim copy of a vector.
-template <class Vector, Device D = Cpu>
+template <class Vector, Device D = DefaultDevice>
     requires std::same_as<Vector, std::vector<typename Vector::value_type>>
 auto tensor(const Vector& values) {
     auto host = empty<typename Vector::value_type, Cpu>({static_cast<std::int64_t>(values.size())});
@@ -67,15 +67,15 @@ auto tensor(const Vector& values) {
 }
 
 /// All elements `value`. Element type float unless given, whatever the type of the value.
-template <Scalar T = float, Device D = Cpu, Number S>
+template <Scalar T = float, Device D = DefaultDevice, Number S>
 Tensor<T, D> full(const Shape& shape, S value) {
     auto x = empty<T, D>(shape);
     x.fill_(static_cast<T>(value));
     return x;
 }
-template <Scalar T = float, Device D = Cpu>
+template <Scalar T = float, Device D = DefaultDevice>
 Tensor<T, D> zeros(const Shape& shape) { return full<T, D>(shape, T(0)); }
-template <Scalar T = float, Device D = Cpu>
+template <Scalar T = float, Device D = DefaultDevice>
 Tensor<T, D> ones(const Shape& shape) { return full<T, D>(shape, T(1)); }
 
 template <class T, class D>
@@ -88,7 +88,7 @@ template <class T, class D>
 Tensor<T, D> full_like(const Tensor<T, D>& x, std::type_identity_t<T> value) { return full<T, D>(x.shape(), value); }
 
 /// The identity matrix, n x m (m = n unless given).
-template <Scalar T = float, Device D = Cpu>
+template <Scalar T = float, Device D = DefaultDevice>
 Tensor<T, D> eye(std::int64_t n, std::int64_t m = -1) {
     if (m == -1) m = n;
     auto x = zeros<T, Cpu>({n, m});
@@ -97,7 +97,7 @@ Tensor<T, D> eye(std::int64_t n, std::int64_t m = -1) {
 }
 
 /// start, start + step, … before end. The element type follows the arguments: int64 for integers, float otherwise, unless given.
-template <class T = void, Device D = Cpu, Number A, Number B, Number C = int>
+template <class T = void, Device D = DefaultDevice, Number A, Number B, Number C = int>
 auto arange(A start, B end, C step = 1) {
     using Deduced = std::conditional_t<std::is_integral_v<A> && std::is_integral_v<B> && std::is_integral_v<C>, std::int64_t, float>;
     using R = std::conditional_t<std::is_void_v<T>, Deduced, T>;
@@ -115,11 +115,11 @@ auto arange(A start, B end, C step = 1) {
     }
     return x.template to<D>();
 }
-template <class T = void, Device D = Cpu, Number B>
+template <class T = void, Device D = DefaultDevice, Number B>
 auto arange(B end) { return arange<T, D>(B(0), end); }
 
 /// `steps` values from `start` to `end`, both included, evenly spaced.
-template <Scalar T = float, Device D = Cpu>
+template <Scalar T = float, Device D = DefaultDevice>
 Tensor<T, D> linspace(double start, double end, std::int64_t steps) {
     if (steps < 0) throw ValueError(message("linspace: negative number of steps: ", steps));
     auto x = empty<T, Cpu>({steps});

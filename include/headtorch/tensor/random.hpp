@@ -165,7 +165,7 @@ const Tensor<T, D>& Tensor<T, D>::random_(std::int64_t from, std::int64_t to, Ge
 // --- new tensors ------------------------------------------------------------------------------------------------------
 
 /// Uniform in [0, 1).
-template <Floating T = float, Device D = Cpu>
+template <Floating T = float, Device D = DefaultDevice>
 Tensor<T, D> rand(const Shape& shape, Generator& generator = default_generator()) {
     auto x = empty<T, Cpu>(shape);
     std::lock_guard lock(generator.mutex());
@@ -173,7 +173,7 @@ Tensor<T, D> rand(const Shape& shape, Generator& generator = default_generator()
     return x.template to<D>();
 }
 /// Standard normal.
-template <Floating T = float, Device D = Cpu>
+template <Floating T = float, Device D = DefaultDevice>
 Tensor<T, D> randn(const Shape& shape, Generator& generator = default_generator()) {
     auto x = empty<T, Cpu>(shape);
     std::lock_guard lock(generator.mutex());
@@ -186,7 +186,7 @@ template <Floating T, class D>
 Tensor<T, D> randn_like(const Tensor<T, D>& x) { return randn<T, D>(x.shape()); }
 
 /// Uniform integers in [low, high).
-template <Scalar T = std::int64_t, Device D = Cpu>
+template <Scalar T = std::int64_t, Device D = DefaultDevice>
 Tensor<T, D> randint(std::int64_t low, std::int64_t high, const Shape& shape, Generator& generator = default_generator()) {
     if (low >= high) throw ValueError(message("randint: an empty range: [", low, ", ", high, ")"));
     auto x = empty<T, Cpu>(shape);
@@ -197,13 +197,13 @@ Tensor<T, D> randint(std::int64_t low, std::int64_t high, const Shape& shape, Ge
 }
 
 /// Uniform integers in [0, high).
-template <Scalar T = std::int64_t, Device D = Cpu>
+template <Scalar T = std::int64_t, Device D = DefaultDevice>
 Tensor<T, D> randint(std::int64_t high, const Shape& shape, Generator& generator = default_generator()) {
     return randint<T, D>(0, high, shape, generator);
 }
 
 /// A random permutation of 0, …, n - 1 (Fisher and Yates; from 2^32 / 20 on, as in PyTorch, their method inside out with 64 bits each).
-template <Scalar T = std::int64_t, Device D = Cpu>
+template <Scalar T = std::int64_t, Device D = DefaultDevice>
 Tensor<T, D> randperm(std::int64_t n, Generator& generator = default_generator()) {
     if (n < 0) throw ValueError(message("randperm: negative length: ", n));
     auto x = empty<T, Cpu>({n});

@@ -41,13 +41,11 @@ private:
     Free free_;
 };
 
-/// A pooled buffer on the host.
-inline Ref<Storage> allocate_storage(Cpu, std::size_t bytes) {
-    void* data = cpu::allocate(bytes);
-    cpu::detail::tensor_came(bytes);
-    return Ref<Storage>::adopt(cpu::make_pooled<Storage>(data, bytes, +[](Storage* storage) noexcept {
-        cpu::detail::tensor_went(storage->bytes);
-        cpu::deallocate(storage->data, storage->bytes);
+/// A pooled buffer of a device.
+template <Device D>
+Ref<Storage> allocate_storage(D device, std::size_t bytes) {
+    return Ref<Storage>::adopt(cpu::make_pooled<Storage>(allocate_elements(device, bytes), bytes, +[](Storage* storage) noexcept {
+        deallocate_elements(D{}, storage->data, storage->bytes);
         cpu::destroy_pooled(storage);
     }));
 }

@@ -37,7 +37,7 @@ struct ValuesAndIndices {
     Tensor<std::int64_t, D> indices;
 };
 
-template <class T = float, class D = Cpu>
+template <class T = float, class D = DefaultDevice>
 class Tensor {
     static_assert(Scalar<T>, "headtorch: Tensor<T>: T is one of float, double, int64_t, int32_t, uint8_t, bool");
     static_assert(Device<D>, "headtorch: Tensor<T, D>: D is Cpu or Cuda");
@@ -253,7 +253,7 @@ template <class X>
 concept AnyTensor = detail::is_tensor<std::remove_cvref_t<X>>;
 
 /// A fresh, contiguous, uninitialised tensor.
-template <Scalar T = float, Device D = Cpu>
+template <Scalar T = float, Device D = DefaultDevice>
 Tensor<T, D> empty(const Shape& shape) {
     require_device<D>();
     return Tensor<T, D>(make_impl<D>(dtype_of<T>, shape));

@@ -22,6 +22,25 @@ struct Slabs {
     }
 };
 
+/// Adds element i of row-major `from` to element i of the view of `to` with this shape and these strides, which may show a place of `to`
+/// more than once.
+template <class T>
+void add_strided(Cpu, const T* from, const Shape& shape, const Strides& to_strides, T* to) {
+    const std::int64_t n = shape.numel();
+    if (n == 0) return;
+    const Strides strides[] = {to_strides};
+    const Loop loop(shape, strides);
+    LoopPosition position(loop, 0);
+    const std::int64_t step = loop.strides[0][loop.rank - 1];
+    for (std::int64_t done = 0; done < n;) {
+        T* row = to + position.offset(0);
+        const std::int64_t count = position.row_left();
+        for (std::int64_t i = 0; i < count; ++i) row[i * step] += from[done + i];
+        position.advance(count);
+        done += count;
+    }
+}
+
 /// The first index outside [lowest, size), or -1 when all are inside.
 inline std::int64_t find_bad_index(Cpu, const std::int64_t* index, std::int64_t count, std::int64_t size, std::int64_t lowest) {
     for (std::int64_t i = 0; i < count; ++i)

@@ -14,8 +14,9 @@
 #include "headtorch/device/cpu/gemm_pack.hpp"
 #include "headtorch/device/cpu/gemm_small.hpp"
 #include "headtorch/device/cpu/gemm_thin.hpp"
-#include "headtorch/device/cpu/matrix.hpp"
 #include "headtorch/device/cpu/parallel.hpp"
+#include "headtorch/device/device.hpp"
+#include "headtorch/device/matrix.hpp"
 
 namespace headtorch::cpu {
 
@@ -178,3 +179,26 @@ void gemm_batched(std::int64_t batch, std::type_identity_t<MatrixRef<const T>> a
 }
 
 }  // namespace headtorch::cpu
+
+namespace headtorch {
+
+/// The products as every device offers them.
+template <class T>
+void gemm(Cpu, MatrixRef<const T> a, MatrixRef<const T> b, MatrixRef<T> c, Accumulate accumulate) { cpu::gemm<T>(a, b, c, accumulate); }
+template <class T>
+void gemm_batched(Cpu, std::int64_t batch, MatrixRef<const T> a, std::int64_t stride_a, MatrixRef<const T> b, std::int64_t stride_b,
+                  MatrixRef<T> c, std::int64_t stride_c, Accumulate accumulate) {
+    cpu::gemm_batched<T>(batch, a, stride_a, b, stride_b, c, stride_c, accumulate);
+}
+/// c = a b + bias, which has one element for each column, or is null.
+template <class T>
+void gemm_bias(Cpu, MatrixRef<const T> a, MatrixRef<const T> b, const T* bias, MatrixRef<T> c) {
+    if (bias)
+        parallel_for(c.rows, std::max<std::int64_t>(1, 32768 / std::max<std::int64_t>(1, c.cols)), [&](std::int64_t begin, std::int64_t end) {
+            for (std::int64_t i = begin; i < end; ++i)
+                for (std::int64_t j = 0; j < c.cols; ++j) c(i, j) = bias[j];
+        });
+    cpu::gemm<T>(a, b, c, bias ? Accumulate::yes : Accumulate::no);
+}
+
+}  // namespace headtorch

@@ -10,7 +10,7 @@
 #include <utility>
 
 #include "headtorch/core/config.hpp"
-#include "headtorch/device/cpu/matrix.hpp"
+#include "headtorch/device/matrix.hpp"
 #include "headtorch/device/cpu/packet_register.hpp"
 
 namespace headtorch::cpu::detail {

@@ -12,7 +12,7 @@
 
 #include "headtorch/core/config.hpp"
 #include "headtorch/device/cpu/gemm_micro.hpp"
-#include "headtorch/device/cpu/matrix.hpp"
+#include "headtorch/device/matrix.hpp"
 
 namespace headtorch::cpu::detail {
 

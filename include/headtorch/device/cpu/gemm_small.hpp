@@ -14,7 +14,7 @@
 #include "headtorch/core/config.hpp"
 #include "headtorch/device/cpu/gemm_micro.hpp"
 #include "headtorch/device/cpu/gemm_pack.hpp"
-#include "headtorch/device/cpu/matrix.hpp"
+#include "headtorch/device/matrix.hpp"
 #include "headtorch/device/cpu/parallel.hpp"
 
 namespace headtorch::cpu::detail {

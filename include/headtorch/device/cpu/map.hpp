@@ -16,6 +16,7 @@
 #include "headtorch/device/cpu/packet_math.hpp"
 #include "headtorch/device/cpu/parallel.hpp"
 #include "headtorch/device/device.hpp"
+#include "headtorch/device/map.hpp"
 
 namespace headtorch::cpu {
 
@@ -77,34 +78,11 @@ HEADTORCH_ALWAYS_INLINE void map_range(const F& formula, std::int64_t n, Out* ou
 
 }  // namespace detail
 
-/// A formula, compiled for its element types: out[i] = formula(in[i]...) for plain arrays of n elements.
-using MapKernel = void (*)(const void* formula, std::int64_t n, void* out, const void* const* in);
-
-/// A kernel and its operands without their types: whatever walks over memory is compiled once, for all formulas.
-struct MapCall {
-    MapKernel kernel;
-    const void* formula;
-    int operands;                            ///< the output is operand 0; it may be one of the inputs
-    void* data[Loop::max_operands];
-    std::uint8_t bytes[Loop::max_operands];  ///< of one element
-};
-
 namespace detail {
 
-/// What a kernel's formula pointer points to: an F, or what F says that it is made of.
-template <class F>
-struct FormulaOf {
-    using type = F;
-};
-template <class F>
-    requires requires { typename F::Formula; }
-struct FormulaOf<F> {
-    using type = typename F::Formula;
-};
-
 template <class F, class Out, class... In>
-void run_kernel(const void* formula, std::int64_t n, void* out, const void* const* in) {
-    const F f{*static_cast<const typename FormulaOf<F>::type*>(formula)};  // a copy, so that the compiler knows that no store changes it
+void run_kernel(const void* formula, std::int64_t n, void* out, const void* const* in, const Loop*) {
+    const F f{*static_cast<const typename headtorch::detail::FormulaOf<F>::type*>(formula)};  // a copy, so that the compiler knows that no store changes it
     [&]<std::size_t... K>(std::index_sequence<K...>) {
         map_range(f, n, static_cast<Out*>(out), static_cast<const In*>(in[K])...);
     }(std::index_sequence_for<In...>{});
@@ -125,7 +103,7 @@ constexpr MapKernel map_kernel(Cpu) {
 /// unless it overwrites an input.
 HEADTORCH_NOINLINE inline void map(Cpu, const MapCall& call, std::int64_t n) {
     if (n <= map_grain) {
-        if (n > 0) call.kernel(call.formula, n, call.data[0], call.data + 1);
+        if (n > 0) call.kernel(call.formula, n, call.data[0], call.data + 1, nullptr);
         return;
     }
     bool streams = has_streaming && n >= stream_bytes / call.bytes[0];
@@ -138,7 +116,7 @@ HEADTORCH_NOINLINE inline void map(Cpu, const MapCall& call, std::int64_t n) {
             const void* in[Loop::max_operands];
             for (int k = 1; k < call.operands; ++k) in[k - 1] = detail::advance(call.data[k], begin, call.bytes[k]);
             void* out = detail::advance(call.data[0], begin, call.bytes[0]);
-            call.kernel(call.formula, count, streams ? piece : out, in);
+            call.kernel(call.formula, count, streams ? piece : out, in, nullptr);
             if (streams) stream(out, piece, static_cast<std::size_t>(count) * call.bytes[0]);
         }
         if (streams) end_streaming();
@@ -174,7 +152,7 @@ HEADTORCH_NOINLINE inline void map_strided(Cpu, const MapCall& call, const Shape
                 if (!direct && !constant[k] && k > 0)
                     move_elements(loop, operand, begin, count, call.data[k], buffers[k], call.bytes[k], true);
             }
-            call.kernel(call.formula, count, place[0], place + 1);
+            call.kernel(call.formula, count, place[0], place + 1, nullptr);
             if (place[0] == buffers[0]) move_elements(loop, 0, begin, count, call.data[0], buffers[0], call.bytes[0], false);
             begin += count;
         }
@@ -186,7 +164,5 @@ HEADTORCH_NOINLINE inline void map_strided(Cpu, const MapCall& call, const Shape
 namespace headtorch {
 using cpu::map;
 using cpu::map_kernel;
-using cpu::MapCall;
-using cpu::MapKernel;
 using cpu::map_strided;
 }  // namespace headtorch

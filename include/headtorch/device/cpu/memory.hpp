@@ -18,6 +18,7 @@
 #include "headtorch/core/config.hpp"
 #include "headtorch/core/error.hpp"
 #include "headtorch/device/cpu/memory_ledger.hpp"
+#include "headtorch/device/device.hpp"
 
 namespace headtorch::cpu {
 
@@ -288,3 +289,18 @@ inline void empty_cache() {
 inline void set_cache_limit(std::size_t bytes) { detail::Depot::instance().set_limit(bytes); }
 
 }  // namespace headtorch::cpu
+
+namespace headtorch {
+
+/// Room for a tensor's elements, as every device offers it.
+inline void* allocate_elements(Cpu, std::size_t bytes) {
+    void* data = cpu::allocate(bytes);
+    cpu::detail::tensor_came(bytes);
+    return data;
+}
+inline void deallocate_elements(Cpu, void* data, std::size_t bytes) noexcept {
+    cpu::detail::tensor_went(bytes);
+    cpu::deallocate(data, bytes);
+}
+
+}  // namespace headtorch

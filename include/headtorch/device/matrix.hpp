@@ -7,7 +7,7 @@
 #include <cstdint>
 #include <type_traits>
 
-namespace headtorch::cpu {
+namespace headtorch {
 
 /// A matrix in memory that somebody else owns; strides count elements and are not negative, 0 repeats a row or column.
 template <class T>
@@ -28,4 +28,4 @@ struct MatrixRef {
 /// Whether a product replaces the values of its target or is added to them.
 enum class Accumulate : bool { no, yes };
 
-}  // namespace headtorch::cpu
+}  // namespace headtorch
