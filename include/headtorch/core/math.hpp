@@ -31,7 +31,11 @@ constexpr T abs(T x) {
 /// -1, 0 or 1; 0 for NaN.
 template <Number T>
 constexpr T sign(T x) {
-    return static_cast<T>((T{0} < x) - (x < T{0}));
+    if constexpr (std::is_unsigned_v<T>) {
+        return static_cast<T>(x != T{0});
+    } else {
+        return static_cast<T>((T{0} < x) - (x < T{0}));
+    }
 }
 template <Number T>
 constexpr T square(T x) {
