@@ -1,0 +1,18 @@
+// headtorch: tensors and autograd for C++20.
+// SPDX-License-Identifier: MIT
+#pragma once
+
+/// Everything of headtorch/headtorch.hpp, on NVIDIA GPUs too: `Tensor<float, Cuda>`, `Net<float, Cuda>`. Compile with nvcc.
+
+#include "headtorch/device/cuda/copy.cuh"
+#include "headtorch/device/cuda/map.cuh"
+#include "headtorch/device/cuda/memory.cuh"
+#include "headtorch/device/cuda/stream.cuh"
+#include "headtorch/device/device.hpp"
+
+namespace headtorch {
+template <>
+inline constexpr bool device_available<Cuda> = true;
+}  // namespace headtorch
+
+#include "headtorch/headtorch.hpp"

@@ -1,0 +1,99 @@
+// headtorch: tensors and autograd for C++20.
+// SPDX-License-Identifier: MIT
+#pragma once
+
+/// Copies between host and device, and numbers back.
+
+#include <cstddef>
+#include <cstdint>
+#include <mutex>
+#include <string_view>
+#include <type_traits>
+#include <unordered_map>
+#include <vector>
+
+#include "headtorch/device/cuda/stream.cuh"
+#include "headtorch/device/device.hpp"
+
+namespace headtorch::cuda {
+
+/// Pinned host memory: the GPU copies from and to it by itself, while the host goes on. Kept for reuse, since CUDA takes long to make it.
+class PinnedMemory {
+public:
+    static PinnedMemory& instance() {
+        static PinnedMemory& memory = *new PinnedMemory;
+        return memory;
+    }
+    /// Throws OutOfMemoryError.
+    void* allocate(std::size_t bytes) {
+        bytes = rounded(bytes);
+        const std::lock_guard lock(mutex_);
+        std::vector<void*>& kept = free_[bytes];
+        if (!kept.empty()) {
+            void* data = kept.back();
+            kept.pop_back();
+            return data;
+        }
+        void* data = nullptr;
+        check(cudaHostAlloc(&data, bytes, cudaHostAllocDefault), "pin_memory", "cudaHostAlloc");
+        return data;
+    }
+    /// Nothing that was started may still use it.
+    void deallocate(void* data, std::size_t bytes) noexcept {
+        const std::lock_guard lock(mutex_);
+        free_[rounded(bytes)].push_back(data);
+    }
+
+private:
+    static std::size_t rounded(std::size_t bytes) {
+        std::size_t size = 4096;
+        while (size < bytes) size *= 2;
+        return size;
+    }
+    std::mutex mutex_;
+    std::unordered_map<std::size_t, std::vector<void*>> free_;
+};
+
+inline bool is_pinned(const void* host) {
+    cudaPointerAttributes attributes{};
+    if (cudaPointerGetAttributes(&attributes, host) != cudaSuccess) {
+        cudaGetLastError();
+        return false;
+    }
+    return attributes.type == cudaMemoryTypeHost;
+}
+
+/// Starts a copy on the current stream. From or to pinned memory it goes on while the host does something else.
+inline void copy_async(void* to, const void* from, std::size_t bytes, cudaMemcpyKind kind, std::string_view op = "copy") {
+    if (bytes > 0) check(cudaMemcpyAsync(to, from, bytes, kind, current_stream().get()), op, "cudaMemcpyAsync");
+}
+
+/// `count` numbers of the device, once all work before has made them.
+template <class T>
+void read(const T* from, std::int64_t count, T* to, std::string_view op) {
+    copy_async(to, from, static_cast<std::size_t>(count) * sizeof(T), cudaMemcpyDeviceToHost, op);
+    check(cudaStreamSynchronize(current_stream().get()), op, "cudaStreamSynchronize");
+}
+template <class T>
+T read_one(const T* from, std::string_view op) {
+    T value;
+    read(from, 1, &value, op);
+    return value;
+}
+
+}  // namespace headtorch::cuda
+
+namespace headtorch {
+
+/// The host may change or free `from` when this returns.
+template <class T>
+void copy_between(Cpu, Cuda, const T* from, T* to, std::int64_t count) {
+    cuda::copy_async(to, from, static_cast<std::size_t>(count) * sizeof(T), cudaMemcpyHostToDevice, "to");
+    if (count > 0 && cuda::is_pinned(from)) cuda::check(cudaStreamSynchronize(cuda::current_stream().get()), "to", "cudaStreamSynchronize");
+}
+template <class T>
+void copy_between(Cuda, Cpu, const T* from, T* to, std::int64_t count) {
+    if (count > 0) cuda::read(from, count, to, "to");
+}
+
+}  // namespace headtorch
