@@ -27,10 +27,9 @@ struct PowNumber {
 struct NumberPow {
     static constexpr const char* name = "pow";
     static constexpr Keep keep = Keep::both;
-    double base;
+    double base, log_base = base == 0 ? 0 : math::log(base);
     constexpr auto value(const auto& x) const { return math::pow(math::constant(x, base), x); }
     constexpr auto slope(const auto& x, const auto& y) const {
-        const double log_base = base == 0 ? 0 : math::log(base);
         return math::where((x >= 0) & (x * 0 + base == 0), math::constant(x, 0), y * log_base);
     }
 };
