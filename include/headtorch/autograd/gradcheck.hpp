@@ -26,44 +26,48 @@ struct GradcheckOptions {
 
 namespace detail {
 
-using Doubles = std::vector<Tensor<double>>;
+template <class D>
+using Doubles = std::vector<Tensor<double, D>>;
 
 /// What a function under test gives: one tensor or several.
-inline Doubles as_list(Tensor<double> y) { return {std::move(y)}; }
-inline Doubles as_list(Doubles ys) { return ys; }
+template <class D>
+Doubles<D> as_list(Tensor<double, D> y) { return {std::move(y)}; }
+template <class D>
+Doubles<D> as_list(Doubles<D> ys) { return ys; }
 
-/// The same elements as leaves that require a gradient. A template, so that this header compiles without those in ops/.
-template <class T>
-std::vector<Tensor<T>> as_leaves(const std::vector<Tensor<T>>& inputs) {
-    std::vector<Tensor<T>> leaves;
+/// The same elements as leaves that require a gradient.
+template <class D>
+Doubles<D> as_leaves(const Doubles<D>& inputs) {
+    Doubles<D> leaves;
     for (const auto& x : inputs) leaves.push_back(x.detach().requires_grad_());
     return leaves;
 }
 
-/// Memory offset of element i of x.
-inline std::int64_t offset_of(const Tensor<double>& x, std::int64_t i) {
+/// Element i of x, as a tensor on the same memory, off the tape.
+template <class D>
+Tensor<double, D> element_of(const Tensor<double, D>& x, std::int64_t i) {
     std::int64_t offset = 0;
     for (int d = x.dim() - 1; d >= 0; --d) {
         offset += i % x.shape()[d] * x.strides()[d];
         i /= x.shape()[d];
     }
-    return offset;
+    return Tensor<double, D>(alias_impl(*x.get(), {}, {}, offset));
 }
 
 /// Change of every output element per change of one input element.
-template <class F>
-std::vector<std::vector<double>> difference_quotients(const F& f, const Doubles& leaves, double& element, double eps) {
+template <class F, class D>
+std::vector<std::vector<double>> difference_quotients(const F& f, const Doubles<D>& leaves, const Tensor<double, D>& element, double eps) {
     NoGrad guard;
-    const double value = element;
+    const double value = element.item();
     const auto at = [&](double x) {
-        element = x;
+        element.fill_(x);
         std::vector<std::vector<double>> values;
         for (const auto& y : as_list(f(leaves))) values.push_back(y.tolist());
         return values;
     };
     auto quotients = at(value + eps);
     const auto lower = at(value - eps);
-    element = value;
+    element.fill_(value);
     for (std::size_t k = 0; k < quotients.size(); ++k)
         for (std::size_t i = 0; i < quotients[k].size(); ++i) quotients[k][i] = (quotients[k][i] - lower[k][i]) / (2 * eps);
     return quotients;
@@ -73,31 +77,34 @@ std::vector<std::vector<double>> difference_quotients(const F& f, const Doubles&
 
 /// True when every derivative of every output of `f` by every element of `inputs` agrees with its difference quotient; else throws
 /// AutogradError naming output, input and element. `f` takes a vector of Tensor<double> and returns a tensor or a vector of them.
-template <class F>
-bool gradcheck(const F& f, const std::vector<Tensor<double>>& inputs, GradcheckOptions options = {}) {
+template <class F, Device D = DefaultDevice>
+bool gradcheck(const F& f, const std::vector<Tensor<double, D>>& inputs, GradcheckOptions options = {}) {
     const auto leaves = detail::as_leaves(inputs);
     const auto outputs = detail::as_list(f(leaves));
     // analytic[k][o][i]: gradients of element o of output k by input i
-    std::vector<std::vector<std::vector<Tensor<double>>>> analytic(outputs.size());
+    std::vector<std::vector<std::vector<std::vector<double>>>> analytic(outputs.size());
     for (std::size_t k = 0; k < outputs.size(); ++k) {
         if (!outputs[k].requires_grad()) throw AutogradError(message("gradcheck: output ", k, " does not depend on any input"));
         for (std::int64_t o = 0; o < outputs[k].numel(); ++o) {
-            const auto one = zeros<double>(Shape{outputs[k].numel()});
-            one.data()[o] = 1;
-            analytic[k].push_back(grad(outputs[k], leaves, one.view(outputs[k].shape()), {.retain_graph = true}));
+            const auto one = zeros<double, D>(outputs[k].shape());
+            detail::element_of(one, o).fill_(1);
+            auto& rows = analytic[k].emplace_back();
+            const auto gradients = grad(outputs[k], leaves, one, {.retain_graph = true});
+            for (std::size_t i = 0; i < leaves.size(); ++i) {
+                const auto& g = gradients[i];
+                if (g.defined() && !(g.shape() == leaves[i].shape()))
+                    throw AutogradError(
+                        message("gradcheck: the gradient by input ", i, " has shape ", g.shape(), ", the input ", leaves[i].shape()));
+                rows.push_back(g.defined() ? g.tolist() : std::vector<double>(static_cast<std::size_t>(leaves[i].numel())));
+            }
         }
     }
     for (std::size_t i = 0; i < leaves.size(); ++i) {
         for (std::int64_t e = 0; e < leaves[i].numel(); ++e) {
-            const std::int64_t offset = detail::offset_of(leaves[i], e);
-            const auto numeric = detail::difference_quotients(f, leaves, leaves[i].data()[offset], options.eps);
+            const auto numeric = detail::difference_quotients(f, leaves, detail::element_of(leaves[i], e), options.eps);
             for (std::size_t k = 0; k < outputs.size(); ++k) {
                 for (std::size_t o = 0; o < numeric[k].size(); ++o) {
-                    const auto& g = analytic[k][o][i];
-                    if (g.defined() && !(g.shape() == leaves[i].shape()))
-                        throw AutogradError(
-                            message("gradcheck: the gradient by input ", i, " has shape ", g.shape(), ", the input ", leaves[i].shape()));
-                    const double a = g.defined() ? g.data()[detail::offset_of(g, e)] : 0, n = numeric[k][o];
+                    const double a = analytic[k][o][i][static_cast<std::size_t>(e)], n = numeric[k][o];
                     if (!(std::abs(a - n) <= options.atol + options.rtol * std::abs(n)))
                         throw AutogradError(message("gradcheck: derivative of element ", o, " of output ", k, " by element ", e,
                                                     " of input ", i, ": backward gives ", a, ", the difference quotient ", n));
@@ -109,22 +116,22 @@ bool gradcheck(const F& f, const std::vector<Tensor<double>>& inputs, GradcheckO
 }
 
 /// gradcheck() of the gradients of `f`, by its inputs and by the gradient that backward() starts from.
-template <class F>
-bool gradgradcheck(const F& f, const std::vector<Tensor<double>>& inputs, GradcheckOptions options = {}) {
+template <class F, Device D = DefaultDevice>
+bool gradgradcheck(const F& f, const std::vector<Tensor<double, D>>& inputs, GradcheckOptions options = {}) {
     const std::size_t count = inputs.size();
     auto all_inputs = inputs;
     {
         NoGrad guard;
         Generator generator(1);
-        for (const auto& y : detail::as_list(f(inputs))) all_inputs.push_back(randn<double>(y.shape(), generator));
+        for (const auto& y : detail::as_list(f(inputs))) all_inputs.push_back(randn<double, D>(y.shape(), generator));
     }
-    const auto gradients = [&](const std::vector<Tensor<double>>& xs) {
+    const auto gradients = [&](const std::vector<Tensor<double, D>>& xs) {
         EnableGrad enabled;
-        std::vector<Tensor<double>> leaves(xs.begin(), xs.begin() + static_cast<std::ptrdiff_t>(count));
+        std::vector<Tensor<double, D>> leaves(xs.begin(), xs.begin() + static_cast<std::ptrdiff_t>(count));
         for (auto& x : leaves)
             if (!x.requires_grad()) x = x.detach().requires_grad_();
         const auto outputs = detail::as_list(f(leaves));
-        std::vector<Tensor<double>> results;
+        std::vector<Tensor<double, D>> results;
         for (std::size_t k = 0; k < outputs.size(); ++k)
             for (const auto& g : grad(outputs[k], leaves, xs[count + k], {.create_graph = true}))
                 if (g.defined() && g.requires_grad()) results.push_back(g);

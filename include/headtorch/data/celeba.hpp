@@ -71,7 +71,7 @@ private:
 /// read when it is asked for, and its attributes, floats [40] of 0 and 1.
 class CelebA {
 public:
-    using Item = std::tuple<Tensor<std::uint8_t>, Tensor<float>>;
+    using Item = std::tuple<Tensor<std::uint8_t, Cpu>, Tensor<float, Cpu>>;
 
     /// `directory` holds img_align_celeba/, list_attr_celeba.txt and list_eval_partition.txt, or the folder celeba that does. Throws
     /// IoError when a list is not there or malformed; images are looked for when they are asked for.
@@ -90,7 +90,7 @@ public:
     }
 
     std::vector<std::string> attribute_names;  ///< "5_o_Clock_Shadow", "Arched_Eyebrows", …
-    Tensor<float> attributes;                  ///< [n, 40]
+    Tensor<float, Cpu> attributes;                  ///< [n, 40]
     std::vector<std::string> files;            ///< "000001.jpg", …
 
 private:
@@ -153,7 +153,7 @@ private:
         if (files.size() != chosen.size())
             lines.fail("the list has ", files.size(), " of the ", chosen.size(),
                        " images that list_eval_partition.txt names for this part");
-        attributes = empty<float>({size(), static_cast<std::int64_t>(width)});
+        attributes = empty<float, Cpu>({size(), static_cast<std::int64_t>(width)});
         std::copy(values.begin(), values.end(), attributes.data());
     }
 

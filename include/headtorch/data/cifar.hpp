@@ -34,18 +34,18 @@ inline std::vector<std::string> cifar_files(std::string_view set, Split split, s
 /// data::ToTensor{})` makes floats of those that are asked for, data::ToTensor{}(cifar.images) of all.
 class ColourImages {
 public:
-    using Item = std::tuple<Tensor<std::uint8_t>, Tensor<std::int64_t>>;
+    using Item = std::tuple<Tensor<std::uint8_t, Cpu>, Tensor<std::int64_t, Cpu>>;
 
     std::int64_t size() const { return labels.numel(); }
     /// An image [3, 32, 32] and its label, 0-dim.
     Item operator[](std::int64_t i) const { return {images[i], labels[i]}; }
-    Item get_batch(const Tensor<std::int64_t>& indices) const {
+    Item get_batch(const Tensor<std::int64_t, Cpu>& indices) const {
         return {detail::take_items(images, indices), detail::take_items(labels, indices)};
     }
     Item slice(std::int64_t start, std::int64_t length) const { return {images.narrow(0, start, length), labels.narrow(0, start, length)}; }
 
-    Tensor<std::uint8_t> images;  ///< [n, 3, 32, 32], red, green and blue from 0 to 255
-    Tensor<std::int64_t> labels;  ///< [n]
+    Tensor<std::uint8_t, Cpu> images;  ///< [n, 3, 32, 32], red, green and blue from 0 to 255
+    Tensor<std::int64_t, Cpu> labels;  ///< [n]
 
 protected:
     struct Layout {
@@ -72,9 +72,9 @@ protected:
             files.push_back({std::move(path), bytes / record_bytes});
             count += bytes / record_bytes;
         }
-        images = empty<std::uint8_t>({count, 3, 32, 32});
-        labels = empty<std::int64_t>({count});
-        first_labels = empty<std::int64_t>({count});
+        images = empty<std::uint8_t, Cpu>({count, 3, 32, 32});
+        labels = empty<std::int64_t, Cpu>({count});
+        first_labels = empty<std::int64_t, Cpu>({count});
         std::int64_t next = 0;
         for (const File& file : files) {
             io::InputFile input(layout.set, file.path);
@@ -82,7 +82,7 @@ protected:
         }
     }
 
-    Tensor<std::int64_t> first_labels;  ///< the first label byte of each record
+    Tensor<std::int64_t, Cpu> first_labels;  ///< the first label byte of each record
 
 private:
     static constexpr std::int64_t image_bytes = 3 * 32 * 32;
@@ -147,7 +147,7 @@ public:
                                    {20, 100}}),
           coarse_labels(first_labels) {}
 
-    Tensor<std::int64_t> coarse_labels;  ///< [n], the group of each image
+    Tensor<std::int64_t, Cpu> coarse_labels;  ///< [n], the group of each image
 
     static constexpr std::array<std::string_view, 100> classes = {
         "apple", "aquarium_fish", "baby", "bear", "beaver", "bed", "bee", "beetle", "bicycle", "bottle", "bowl", "boy", "bridge", "bus",

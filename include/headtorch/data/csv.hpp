@@ -40,7 +40,7 @@ class CsvDataset {
                   "headtorch: the target of a CsvDataset is int64_t (a class), float or double");
 
 public:
-    using Item = std::tuple<Tensor<T>, Tensor<Y>>;
+    using Item = std::tuple<Tensor<T, Cpu>, Tensor<Y, Cpu>>;
 
     /// Throws IoError, with the line, on missing values, malformed rows and features that are no numbers; ValueError on unknown columns.
     CsvDataset(const std::string& path, const CsvDatasetOptions& options) : feature_names(options.features) {
@@ -73,15 +73,15 @@ public:
 
     std::int64_t size() const { return targets.numel(); }
     Item operator[](std::int64_t i) const { return {features[i], targets[i]}; }
-    Item get_batch(const Tensor<std::int64_t>& indices) const {
+    Item get_batch(const Tensor<std::int64_t, Cpu>& indices) const {
         return {detail::take_items(features, indices), detail::take_items(targets, indices)};
     }
     Item slice(std::int64_t start, std::int64_t length) const {
         return {features.narrow(0, start, length), targets.narrow(0, start, length)};
     }
 
-    Tensor<T> features;  ///< [n, k]
-    Tensor<Y> targets;   ///< [n]
+    Tensor<T, Cpu> features;  ///< [n, k]
+    Tensor<Y, Cpu> targets;   ///< [n]
     std::vector<std::string> feature_names;
     std::vector<std::string> classes;  ///< names of the class numbers, where the target was text
 };

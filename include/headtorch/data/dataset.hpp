@@ -67,7 +67,7 @@ concept Dataset = detail::HasItems<S> && requires(const S& set) {
 
 /// A data set that can gather the items at some indices into one batch: get_batch(Tensor<int64_t>).
 template <class S>
-concept BatchedDataset = Dataset<S> && requires(const S& set, const Tensor<std::int64_t>& indices) {
+concept BatchedDataset = Dataset<S> && requires(const S& set, const Tensor<std::int64_t, Cpu>& indices) {
     set.get_batch(indices);
 };
 
@@ -99,12 +99,12 @@ inline std::int64_t common_size(std::string_view op, std::initializer_list<Shape
 
 /// Rows of `x` along dimension 0.
 template <class T, class D>
-Tensor<T, D> take_items(const Tensor<T, D>& x, const Tensor<std::int64_t>& indices) {
+Tensor<T, D> take_items(const Tensor<T, D>& x, const Tensor<std::int64_t, Cpu>& indices) {
     return index_select(x, 0, indices.template to<D>());
 }
 
-inline Tensor<std::int64_t> index_tensor(const std::vector<std::int64_t>& indices) {
-    Tensor<std::int64_t> result = empty<std::int64_t>({static_cast<std::int64_t>(indices.size())});
+inline Tensor<std::int64_t, Cpu> index_tensor(const std::vector<std::int64_t>& indices) {
+    Tensor<std::int64_t, Cpu> result = empty<std::int64_t, Cpu>({static_cast<std::int64_t>(indices.size())});
     std::copy(indices.begin(), indices.end(), result.data());
     return result;
 }
@@ -129,7 +129,7 @@ public:
         return std::apply([i](const Fields&... fields) { return Item(fields[i]...); }, fields_);
     }
     /// Copies of the rows at `indices`.
-    Item get_batch(const Tensor<std::int64_t>& indices) const {
+    Item get_batch(const Tensor<std::int64_t, Cpu>& indices) const {
         return std::apply([&](const Fields&... fields) { return Item(detail::take_items(fields, indices)...); }, fields_);
     }
     /// Views of the rows start, …, start + length - 1.
@@ -148,7 +148,7 @@ template <Dataset S>
 class Subset {
 public:
     /// Throws IndexError when an index is not in [0, set.size()).
-    Subset(S set, Tensor<std::int64_t> indices) : set_(std::move(set)), indices_(indices.contiguous()) {
+    Subset(S set, Tensor<std::int64_t, Cpu> indices) : set_(std::move(set)), indices_(indices.contiguous()) {
         if (indices_.dim() != 1)
             throw ShapeError(message("subset: the indices must have one dimension, but their shape is ", indices_.shape()));
         const std::int64_t limit = item_count(set_);
@@ -166,7 +166,7 @@ public:
         if (i < 0 || i >= size()) throw IndexError(message("subset: index ", i, " is out of range for size ", size()));
         return set_.get(indices_.data()[i], generator);
     }
-    auto get_batch(const Tensor<std::int64_t>& indices) const requires BatchedDataset<S> {
+    auto get_batch(const Tensor<std::int64_t, Cpu>& indices) const requires BatchedDataset<S> {
         return set_.get_batch(index_select(indices_, 0, indices));
     }
     auto slice(std::int64_t start, std::int64_t length) const requires BatchedDataset<S> {
@@ -174,11 +174,11 @@ public:
     }
 
     const S& dataset() const { return set_; }
-    const Tensor<std::int64_t>& indices() const { return indices_; }
+    const Tensor<std::int64_t, Cpu>& indices() const { return indices_; }
 
 private:
     S set_;
-    Tensor<std::int64_t> indices_;
+    Tensor<std::int64_t, Cpu> indices_;
 };
 
 }  // namespace headtorch::data

@@ -33,7 +33,7 @@ struct ImageFolderOptions {
 /// its class number; images of different sizes need a transform before they fit into a batch: `transformed(set, Resize(...))`.
 class ImageFolder {
 public:
-    using Item = std::tuple<Tensor<std::uint8_t>, std::int64_t>;
+    using Item = std::tuple<Tensor<std::uint8_t, Cpu>, std::int64_t>;
 
     /// Throws IoError when there is no such folder, or no class or image in it.
     explicit ImageFolder(const std::string& root, const ImageFolderOptions& options = {}) : options_(options) {

@@ -23,7 +23,7 @@ namespace headtorch::data {
 
 /// Indices of the items to train with and of those to test with, each in rising order.
 struct Fold {
-    Tensor<std::int64_t> train, test;
+    Tensor<std::int64_t, Cpu> train, test;
 };
 
 struct FoldOptions {
@@ -57,7 +57,7 @@ inline std::vector<Fold> folds_of(const std::vector<std::int64_t>& place, std::i
 
 /// The class of each label, numbered in the order in which they appear.
 template <class T>
-std::vector<std::int64_t> classes_by_appearance(const Tensor<T>& labels) {
+std::vector<std::int64_t> classes_by_appearance(const Tensor<T, Cpu>& labels) {
     if (labels.dim() != 1) throw ShapeError(message("stratified_k_fold: labels have one dimension, got ", labels.shape()));
     std::map<T, std::int64_t> numbers;
     std::vector<std::int64_t> classes;
@@ -149,14 +149,14 @@ public:
 
     /// By labels [n]. Throws ValueError when no class has as many items as there are folds. (One that has fewer is missing in some.)
     template <class T>
-    std::vector<Fold> split(const Tensor<T>& y) const {
+    std::vector<Fold> split(const Tensor<T, Cpu>& y) const {
         const auto classes = detail::classes_by_appearance(y);
         detail::check_items("stratified_k_fold", n_splits_, static_cast<std::int64_t>(classes.size()));
         return detail::folds_of(detail::stratified_places(classes, n_splits_, options_), n_splits_);
     }
     /// The same; x is there for its size only.
     template <AnyTensor X, class T>
-    std::vector<Fold> split(const X& x, const Tensor<T>& y) const {
+    std::vector<Fold> split(const X& x, const Tensor<T, Cpu>& y) const {
         detail::common_size("stratified_k_fold", {x.shape(), y.shape()});
         return split(y);
     }

@@ -57,7 +57,7 @@ auto collate(const std::vector<Item>& items) {
     } else if constexpr (std::is_arithmetic_v<Item>) {
         using Element = std::conditional_t<Floating<Item> || std::same_as<Item, bool>, Item,
                                            std::conditional_t<std::integral<Item>, std::int64_t, double>>;
-        Tensor<Element> result = empty<Element>({static_cast<std::int64_t>(items.size())});
+        Tensor<Element, Cpu> result = empty<Element, Cpu>({static_cast<std::int64_t>(items.size())});
         for (std::size_t i = 0; i < items.size(); ++i) result.data()[i] = static_cast<Element>(items[i]);
         return result;
     } else if constexpr (requires { std::tuple_size<Item>::value; }) {
@@ -85,11 +85,11 @@ inline std::uint64_t item_seed(std::uint64_t seed, std::int64_t i) {
 /// The items start, …, start + length - 1 of an epoch as one batch. `order` is undefined when they come in file order. Items that are
 /// drawn at random depend on the epoch's seed and their index alone.
 template <Dataset S>
-auto load_batch(const S& set, const Tensor<std::int64_t>& order, std::int64_t start, std::int64_t length, std::uint64_t seed) {
+auto load_batch(const S& set, const Tensor<std::int64_t, Cpu>& order, std::int64_t start, std::int64_t length, std::uint64_t seed) {
     if constexpr (BatchedDataset<S> && SliceableDataset<S>) {
         return order.defined() ? set.get_batch(order.narrow(0, start, length)) : set.slice(start, length);
     } else if constexpr (BatchedDataset<S>) {
-        return set.get_batch(order.defined() ? order.narrow(0, start, length) : arange<std::int64_t>(start, start + length));
+        return set.get_batch(order.defined() ? order.narrow(0, start, length) : arange<std::int64_t, Cpu>(start, start + length));
     } else {
         std::vector<std::remove_cvref_t<decltype(get_item(set, start, std::declval<Generator&>()))>> items;
         items.reserve(static_cast<std::size_t>(length));
@@ -124,7 +124,7 @@ struct Epoch {
     std::shared_ptr<Generator> own_generator;
     std::int64_t batches = 0;
     std::uint64_t seed = 0;
-    Tensor<std::int64_t> order{};
+    Tensor<std::int64_t, Cpu> order{};
 
     auto load(std::int64_t number) const {
         const std::int64_t start = number * options.batch_size;
@@ -187,11 +187,11 @@ private:
         epoch.seed = detail::draw_seed(source);
         if (!options().shuffle) return epoch;
         if (given) {
-            epoch.order = randperm(item_count(dataset()), source);
+            epoch.order = randperm<std::int64_t, Cpu>(item_count(dataset()), source);
             if (epoch.batches == 0) epoch.finish();
         } else {
             Generator fresh(detail::draw_seed(source));
-            epoch.order = randperm(item_count(dataset()), fresh);
+            epoch.order = randperm<std::int64_t, Cpu>(item_count(dataset()), fresh);
         }
         return epoch;
     }

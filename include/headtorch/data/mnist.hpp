@@ -23,18 +23,18 @@ namespace headtorch::data {
 /// 28 x 28 grey images with one of ten labels.
 class GreyImages {
 public:
-    using Item = std::tuple<Tensor<float>, Tensor<std::int64_t>>;
+    using Item = std::tuple<Tensor<float, Cpu>, Tensor<std::int64_t, Cpu>>;
 
     std::int64_t size() const { return labels.numel(); }
     /// An image [1, 28, 28] and its label, 0-dim.
     Item operator[](std::int64_t i) const { return {images[i], labels[i]}; }
-    Item get_batch(const Tensor<std::int64_t>& indices) const {
+    Item get_batch(const Tensor<std::int64_t, Cpu>& indices) const {
         return {detail::take_items(images, indices), detail::take_items(labels, indices)};
     }
     Item slice(std::int64_t start, std::int64_t length) const { return {images.narrow(0, start, length), labels.narrow(0, start, length)}; }
 
-    Tensor<float> images;         ///< [n, 1, 28, 28], from 0 (background) to 1
-    Tensor<std::int64_t> labels;  ///< [n], 0 to 9
+    Tensor<float, Cpu> images;         ///< [n, 1, 28, 28], from 0 (background) to 1
+    Tensor<std::int64_t, Cpu> labels;  ///< [n], 0 to 9
 
 protected:
     /// Looks for the files in `directory` and where torchvision puts them. Throws IoError with `advice` when they are not there.
@@ -55,10 +55,10 @@ protected:
         const std::uint8_t* wrong = std::find_if(first, last, [](std::uint8_t code) { return code > 9; });
         if (wrong != last)
             throw IoError(message(set, ": ", labels_path, ": label ", wrong - first, " is ", static_cast<int>(*wrong), ", not in 0 to 9"));
-        images = empty<float>({pixels.size(0), 1, 28, 28});
+        images = empty<float, Cpu>({pixels.size(0), 1, 28, 28});
         std::transform(pixels.data(), pixels.data() + pixels.numel(), images.data(),
                        [](std::uint8_t pixel) { return static_cast<float>(pixel) / 255.0f; });
-        labels = empty<std::int64_t>(codes.shape());
+        labels = empty<std::int64_t, Cpu>(codes.shape());
         std::copy(first, last, labels.data());
     }
 

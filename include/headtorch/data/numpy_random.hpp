@@ -120,26 +120,26 @@ public:
 
     // --- tensors; NumPy's element type is double ---------------------------------------------------------------------
     template <Floating T = double>
-    Tensor<T> random_sample(const Shape& shape) {
+    Tensor<T, Cpu> random_sample(const Shape& shape) {
         return filled<T>(shape, [this] { return random_sample(); });
     }
     template <Floating T = double>
-    Tensor<T> uniform(double low, double high, const Shape& shape) {
+    Tensor<T, Cpu> uniform(double low, double high, const Shape& shape) {
         return filled<T>(shape, [=, this] { return uniform(low, high); });
     }
     template <Floating T = double>
-    Tensor<T> normal(double loc, double scale, const Shape& shape) {
+    Tensor<T, Cpu> normal(double loc, double scale, const Shape& shape) {
         return filled<T>(shape, [=, this] { return normal(loc, scale); });
     }
     template <Floating T = double>
-    Tensor<T> standard_normal(const Shape& shape) {
+    Tensor<T, Cpu> standard_normal(const Shape& shape) {
         return filled<T>(shape, [this] { return standard_normal(); });
     }
     /// Uniform in {low, …, high - 1}: `randint<std::uint8_t>(0, 256, {3, 3})`. As with NumPy's dtype argument, several small numbers share
     /// one draw of 32 bits: four of uint8, 32 of bool. Throws ValueError when the range is empty or does not fit in T.
     template <Scalar T = std::int64_t>
         requires std::integral<T>
-    Tensor<T> randint(std::int64_t low, std::int64_t high, const Shape& shape) {
+    Tensor<T, Cpu> randint(std::int64_t low, std::int64_t high, const Shape& shape) {
         if (low >= high) throw ValueError(message("randint: low must be less than high, but they are ", low, " and ", high));
         using Limits = std::numeric_limits<T>;
         if (low < static_cast<std::int64_t>(Limits::min()) || high - 1 > static_cast<std::int64_t>(Limits::max()))
@@ -162,11 +162,11 @@ public:
     /// `rand(3, 2)`: uniform in [0, 1).
     template <Floating T = double, std::integral... Sizes>
         requires(sizeof...(Sizes) > 0)
-    Tensor<T> rand(Sizes... sizes) { return random_sample<T>(Shape{static_cast<std::int64_t>(sizes)...}); }
+    Tensor<T, Cpu> rand(Sizes... sizes) { return random_sample<T>(Shape{static_cast<std::int64_t>(sizes)...}); }
     /// `randn(3, 2)`: standard normal.
     template <Floating T = double, std::integral... Sizes>
         requires(sizeof...(Sizes) > 0)
-    Tensor<T> randn(Sizes... sizes) {
+    Tensor<T, Cpu> randn(Sizes... sizes) {
         return standard_normal<T>(Shape{static_cast<std::int64_t>(sizes)...});
     }
 
@@ -188,7 +188,7 @@ public:
     }
 
     /// 0, …, n - 1 in random order.
-    Tensor<std::int64_t> permutation(std::int64_t n) { return indices(permuted(n)); }
+    Tensor<std::int64_t, Cpu> permutation(std::int64_t n) { return indices(permuted(n)); }
     /// A copy, shuffled along dimension 0.
     template <class T, class D>
     Tensor<T, D> permutation(const Tensor<T, D>& x) {
@@ -197,7 +197,7 @@ public:
     }
 
     /// `size` numbers out of 0, …, n - 1, with or without replacement, with probabilities `p` (n of them, their sum 1) or equal ones.
-    Tensor<std::int64_t> choice(std::int64_t n, std::int64_t size, bool replace = true, const std::vector<double>& p = {}) {
+    Tensor<std::int64_t, Cpu> choice(std::int64_t n, std::int64_t size, bool replace = true, const std::vector<double>& p = {}) {
         return indices(chosen(n, size, replace, p));
     }
     /// `size` elements of a tensor of one dimension.
@@ -234,7 +234,7 @@ private:
     explicit RandomState(Unseeded) { engine_.seed(static_cast<std::uint32_t>(Generator::default_seed & 0xffffffffu)); }
     friend RandomState& numpy_random();
 
-    static Tensor<std::int64_t> indices(const std::vector<std::int64_t>& values) {
+    static Tensor<std::int64_t, Cpu> indices(const std::vector<std::int64_t>& values) {
         auto next = values.begin();
         return filled<std::int64_t>({static_cast<std::int64_t>(values.size())}, [&] { return *next++; });
     }
@@ -255,8 +255,8 @@ private:
     }
 
     template <Scalar T, class Draw>
-    static Tensor<T> filled(const Shape& shape, Draw draw) {
-        Tensor<T> result = empty<T>(shape);
+    static Tensor<T, Cpu> filled(const Shape& shape, Draw draw) {
+        Tensor<T, Cpu> result = empty<T, Cpu>(shape);
         for (T *value = result.data(), *end = value + result.numel(); value != end; ++value) *value = static_cast<T>(draw());
         return result;
     }

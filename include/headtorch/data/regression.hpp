@@ -24,13 +24,13 @@ namespace headtorch::data {
 /// x is [n, features]; y is [n], or [n, targets] when there are several.
 template <Floating T>
 struct Regression {
-    Tensor<T> x, y;
+    Tensor<T, Cpu> x, y;
 };
 
 /// With the coefficients that y was made with: [features], or [features, targets].
 template <Floating T>
 struct RegressionWithCoef {
-    Tensor<T> x, y, coef;
+    Tensor<T, Cpu> x, y, coef;
 };
 
 struct RegressionOptions {

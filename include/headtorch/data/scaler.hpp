@@ -33,13 +33,13 @@ public:
         if (x.dim() != 2 || x.size(0) == 0)
             throw ShapeError(message("standard_scaler: fit expects [items, features] with at least one item, but got ", x.shape(),
                                      x.dim() == 1 ? "; for a single feature: x.unsqueeze(1)" : ""));
-        const Tensor<T> rows = x.detach().template to<Cpu>().contiguous();
+        const Tensor<T, Cpu> rows = x.detach().template to<Cpu>().contiguous();
         const std::int64_t items = x.size(0), features = x.size(1);
         const auto column = [&](std::int64_t feature, auto&& each) {
             for (const T *value = rows.data() + feature, *end = rows.data() + items * features; value < end; value += features)
                 if (!std::isnan(*value)) each(static_cast<double>(*value));
         };
-        const Tensor<double> mean = empty<double>({features}), variance = empty<double>({features}), scale = empty<double>({features});
+        const Tensor<double, Cpu> mean = empty<double, Cpu>({features}), variance = empty<double, Cpu>({features}), scale = empty<double, Cpu>({features});
         for (std::int64_t f = 0; f < features; ++f) {
             double count = 0, sum = 0, squares = 0, remainder = 0;
             column(f, [&](double value) {
@@ -88,10 +88,10 @@ public:
 
     bool is_fitted() const { return mean_.defined(); }
     /// Per feature; undefined before fit.
-    const Tensor<double>& mean() const { return mean_; }
-    const Tensor<double>& var() const { return variance_; }
+    const Tensor<double, Cpu>& mean() const { return mean_; }
+    const Tensor<double, Cpu>& var() const { return variance_; }
     /// What is divided by: the standard deviation, or 1 for a column without variance.
-    const Tensor<double>& scale() const { return scale_; }
+    const Tensor<double, Cpu>& scale() const { return scale_; }
 
 private:
     void check(const char* what, const Shape& shape) const {
@@ -102,7 +102,7 @@ private:
     }
 
     ScalerOptions options_;
-    Tensor<double> mean_, variance_, scale_;
+    Tensor<double, Cpu> mean_, variance_, scale_;
 };
 
 }  // namespace headtorch::data

@@ -47,7 +47,7 @@ struct SplitOptions {
     std::optional<PartSize> train_size{};  ///< what test_size leaves
     RandomSource random_state{};
     bool shuffle = true;
-    Tensor<std::int64_t> stratify{};  ///< labels, one per item: each class is split in the same proportion
+    Tensor<std::int64_t, Cpu> stratify{};  ///< labels, one per item: each class is split in the same proportion
 };
 
 /// The indices of the two parts.
@@ -117,7 +117,7 @@ inline Counts share_out(const Counts& counts, std::int64_t draws, RandomState& r
     return shares;
 }
 
-inline SplitIndices stratified(const Tensor<std::int64_t>& labels, std::int64_t n, std::int64_t train_count, std::int64_t test_count,
+inline SplitIndices stratified(const Tensor<std::int64_t, Cpu>& labels, std::int64_t n, std::int64_t train_count, std::int64_t test_count,
                                RandomState& random) {
     if (labels.dim() != 1 || labels.numel() != n)
         throw ShapeError(
@@ -212,7 +212,7 @@ std::array<Subset<S>, N> random_split(const S& set, const Length (&lengths)[N], 
     if constexpr (std::floating_point<Length>)
         for (std::size_t i = 0; total < size; i = (i + 1) % N, ++total) ++counts[i];
     if (total != size) throw ValueError(message("random_split: the lengths sum to ", total, ", but the data set has ", size, " items"));
-    const Tensor<std::int64_t> order = randperm(size, generator);
+    const Tensor<std::int64_t, Cpu> order = randperm<std::int64_t, Cpu>(size, generator);
     std::int64_t start = 0;
     return [&]<std::size_t... K>(std::index_sequence<K...>) {
         const auto next = [&](std::int64_t count) {

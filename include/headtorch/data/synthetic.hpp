@@ -53,8 +53,8 @@ private:
 /// Points and their classes: x is [n, features], y is [n].
 template <Floating T>
 struct Classification {
-    Tensor<T> x;
-    Tensor<std::int64_t> y;
+    Tensor<T, Cpu> x;
+    Tensor<std::int64_t, Cpu> y;
 };
 
 struct MoonsOptions {
@@ -146,8 +146,8 @@ inline Points circles(const SampleCount& samples, CirclesOptions& options) {
 
 /// A tensor of the values, converted.
 template <Scalar T, class Value>
-Tensor<T> tensor_of(const std::vector<Value>& values, const Shape& shape) {
-    Tensor<T> result = empty<T>(shape);
+Tensor<T, Cpu> tensor_of(const std::vector<Value>& values, const Shape& shape) {
+    Tensor<T, Cpu> result = empty<T, Cpu>(shape);
     std::transform(values.begin(), values.end(), result.data(), [](Value value) { return static_cast<T>(value); });
     return result;
 }
@@ -182,7 +182,7 @@ public:
     BlobCenters() = default;  ///< as many as n_samples lists, or 3
     BlobCenters(std::integral auto count) : count_(static_cast<std::int64_t>(count)) {}
     template <Floating T>
-    BlobCenters(const Tensor<T>& positions) {
+    BlobCenters(const Tensor<T, Cpu>& positions) {
         if (positions.dim() != 2)
             throw ShapeError(message("make_blobs: centers must be [blobs, features], but their shape is ", positions.shape()));
         count_ = positions.size(0);
@@ -240,9 +240,9 @@ struct BlobsOptions {
 /// Points, their blobs, and the centres [blobs, features].
 template <Floating T>
 struct ClassificationWithCenters {
-    Tensor<T> x;
-    Tensor<std::int64_t> y;
-    Tensor<T> centers;
+    Tensor<T, Cpu> x;
+    Tensor<std::int64_t, Cpu> y;
+    Tensor<T, Cpu> centers;
 };
 
 namespace detail {

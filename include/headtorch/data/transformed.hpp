@@ -27,7 +27,7 @@ public:
     auto get(std::int64_t i, Generator& generator) const { return changed(get_item(set_, i, generator), generator); }
     auto operator[](std::int64_t i) const { return get(i, default_generator()); }
     /// Whole batches, where the transform takes them.
-    auto get_batch(const Tensor<std::int64_t>& indices) const requires(BatchedDataset<S> && BatchedTransform<F>) {
+    auto get_batch(const Tensor<std::int64_t, Cpu>& indices) const requires(BatchedDataset<S> && BatchedTransform<F>) {
         return changed(set_.get_batch(indices), default_generator());
     }
     auto slice(std::int64_t start, std::int64_t length) const requires(BatchedDataset<S> && SliceableDataset<S> && BatchedTransform<F>) {

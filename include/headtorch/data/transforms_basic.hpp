@@ -119,16 +119,16 @@ inline std::int64_t draw_below(Generator& generator, std::int64_t range) {
 struct ToTensor {
     static constexpr bool batched = true;
 
-    Tensor<float> operator()(const Tensor<std::uint8_t>& bytes) const {
+    Tensor<float, Cpu> operator()(const Tensor<std::uint8_t, Cpu>& bytes) const {
         const auto source = headtorch::detail::detached_contiguous(bytes);
-        auto result = empty<float>(bytes.shape());
+        auto result = empty<float, Cpu>(bytes.shape());
         const std::uint8_t* in = source.data();
         float* out = result.data();
         for (std::int64_t i = 0, n = result.numel(); i < n; ++i) out[i] = static_cast<float>(in[i]) / 255.0f;
         return result;
     }
     template <Floating T>
-    Tensor<T> operator()(const Tensor<T>& image) const {
+    Tensor<T, Cpu> operator()(const Tensor<T, Cpu>& image) const {
         return image;
     }
 };
@@ -148,7 +148,7 @@ public:
     }
 
     template <Pixel T>
-    Tensor<T> operator()(const Tensor<T>& image) const {
+    Tensor<T, Cpu> operator()(const Tensor<T, Cpu>& image) const {
         static_assert(Floating<T>, "headtorch: Normalize needs floating-point numbers: put ToTensor before it");
         const detail::ImageShape shape("normalize", image.shape());
         const auto given = static_cast<std::int64_t>(mean_.size());
@@ -156,7 +156,7 @@ public:
             throw ShapeError(message("normalize: mean and std have ", given, " numbers, but the image of shape ", image.shape(), " has ",
                                      shape.channels, " channels"));
         const auto source = headtorch::detail::detached_contiguous(image);
-        auto result = empty<T>(image.shape());
+        auto result = empty<T, Cpu>(image.shape());
         const std::int64_t pixels = shape.height * shape.width;
         for (std::int64_t plane = 0; plane < shape.images * shape.channels; ++plane) {
             const auto channel = static_cast<std::size_t>(given == 1 ? 0 : plane % shape.channels);
@@ -175,10 +175,10 @@ private:
 namespace detail {
 
 template <Pixel T>
-Tensor<T> flip_image(const Tensor<T>& image, bool columns) {
+Tensor<T, Cpu> flip_image(const Tensor<T, Cpu>& image, bool columns) {
     const ImageShape shape("flip", image.shape());
     const auto source = headtorch::detail::detached_contiguous(image);
-    auto result = empty<T>(image.shape());
+    auto result = empty<T, Cpu>(image.shape());
     for (std::int64_t row = 0; row < shape.images * shape.channels * shape.height; ++row) {
         const std::int64_t y = row % shape.height;
         const T* in = source.data() + (columns ? row : row - y + shape.height - 1 - y) * shape.width;
@@ -201,7 +201,7 @@ public:
     explicit RandomHorizontalFlip(double p = 0.5) : p_(detail::checked_probability("random_horizontal_flip", p)) {}
 
     template <Pixel T>
-    Tensor<T> operator()(const Tensor<T>& image, Generator& generator = default_generator()) const {
+    Tensor<T, Cpu> operator()(const Tensor<T, Cpu>& image, Generator& generator = default_generator()) const {
         return detail::draw_uniform(generator) < p_ ? detail::flip_image(image, true) : image;
     }
 
@@ -215,7 +215,7 @@ public:
     explicit RandomVerticalFlip(double p = 0.5) : p_(detail::checked_probability("random_vertical_flip", p)) {}
 
     template <Pixel T>
-    Tensor<T> operator()(const Tensor<T>& image, Generator& generator = default_generator()) const {
+    Tensor<T, Cpu> operator()(const Tensor<T, Cpu>& image, Generator& generator = default_generator()) const {
         return detail::draw_uniform(generator) < p_ ? detail::flip_image(image, false) : image;
     }
 

@@ -149,12 +149,12 @@ public:
     }
 
     template <Pixel T>
-    Tensor<T> operator()(const Tensor<T>& image, Generator& generator = default_generator()) const {
+    Tensor<T, Cpu> operator()(const Tensor<T, Cpu>& image, Generator& generator = default_generator()) const {
         using R = std::conditional_t<std::same_as<T, double>, double, float>;
         const detail::ImageShape shape("color_jitter", image.shape());
         if (shape.channels != 1 && shape.channels != 3)
             throw ShapeError(message("color_jitter: an image has 1 or 3 channels, got ", image.shape()));
-        const auto order = randperm(4, generator);
+        const auto order = randperm<std::int64_t, Cpu>(4, generator);
         std::array<double, 4> amounts{};
         for (std::size_t k = 0; k < 4; ++k)
             if (changes(k)) amounts[k] = detail::draw_uniform(generator, ranges_[k][0], ranges_[k][1]);

@@ -53,11 +53,11 @@ inline std::int64_t padded_index(std::int64_t i, std::int64_t size, PaddingMode 
 
 /// The part of an image from row `top` and column `left` on, which may lie outside of it in part.
 template <Pixel T>
-Tensor<T> window(const Tensor<T>& image, std::int64_t top, std::int64_t left, ImageSize size, PaddingMode mode = PaddingMode::constant,
+Tensor<T, Cpu> window(const Tensor<T, Cpu>& image, std::int64_t top, std::int64_t left, ImageSize size, PaddingMode mode = PaddingMode::constant,
                  double fill = 0) {
     const ImageShape shape("crop", image.shape());
     const auto source = headtorch::detail::detached_contiguous(image);
-    auto result = empty<T>(with_image_size(image.shape(), size.height, size.width));
+    auto result = empty<T, Cpu>(with_image_size(image.shape(), size.height, size.width));
     std::vector<std::int64_t> columns;
     for (std::int64_t x = 0; x < size.width; ++x) columns.push_back(padded_index(left + x, shape.width, mode));
     const bool inside = left >= 0 && left + size.width <= shape.width;
@@ -78,7 +78,7 @@ Tensor<T> window(const Tensor<T>& image, std::int64_t top, std::int64_t left, Im
 }
 
 template <Pixel T>
-Tensor<T> pad_image(const Tensor<T>& image, const ImagePadding& padding, PaddingMode mode, double fill) {
+Tensor<T, Cpu> pad_image(const Tensor<T, Cpu>& image, const ImagePadding& padding, PaddingMode mode, double fill) {
     const ImageShape shape("pad", image.shape());
     const std::int64_t most_x = std::max(padding.left, padding.right), most_y = std::max(padding.top, padding.bottom);
     const std::int64_t room = mode == PaddingMode::reflect ? 1 : 0;
@@ -105,7 +105,7 @@ public:
     CenterCrop(ImageSize size) : size_(detail::checked_size("center_crop", size)) {}
 
     template <Pixel T>
-    Tensor<T> operator()(const Tensor<T>& image) const {
+    Tensor<T, Cpu> operator()(const Tensor<T, Cpu>& image) const {
         const detail::ImageShape shape("center_crop", image.shape());
         return detail::window(image, start(shape.height, size_.height), start(shape.width, size_.width), size_);
     }
@@ -140,7 +140,7 @@ public:
 
     /// Throws ValueError when the image, padded, is smaller than the crop.
     template <Pixel T>
-    Tensor<T> operator()(const Tensor<T>& image, Generator& generator = default_generator()) const {
+    Tensor<T, Cpu> operator()(const Tensor<T, Cpu>& image, Generator& generator = default_generator()) const {
         const auto [size, padding, pad_if_needed, fill, mode] = options_;
         const detail::ImageShape shape("random_crop", image.shape());
         const std::int64_t height = shape.height + padding.top + padding.bottom, width = shape.width + padding.left + padding.right;
@@ -157,7 +157,7 @@ public:
         }
         if (mode == PaddingMode::constant)  // the padding is never made
             return detail::window(image, top - more_rows - padding.top, left - more_columns - padding.left, size, mode, fill);
-        Tensor<T> padded = detail::pad_image(image, padding, mode, fill);
+        Tensor<T, Cpu> padded = detail::pad_image(image, padding, mode, fill);
         if (more_columns > 0) padded = detail::pad_image(padded, {more_columns, 0}, mode, fill);
         if (more_rows > 0) padded = detail::pad_image(padded, {0, more_rows}, mode, fill);
         return detail::window(padded, top, left, size);

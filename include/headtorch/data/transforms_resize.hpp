@@ -21,7 +21,7 @@ namespace headtorch::data {
 
 /// An image, or a batch, at another size; proportions are not kept. Throws ValueError when the image or the new one has no pixels.
 template <Pixel T>
-Tensor<T> resize_image(const Tensor<T>& image, ImageSize size, bool antialias = true) {
+Tensor<T, Cpu> resize_image(const Tensor<T, Cpu>& image, ImageSize size, bool antialias = true) {
     const detail::ImageShape shape("resize", image.shape());
     detail::checked_size("resize", size);
     if (shape.height == 0 || shape.width == 0) throw ValueError(message("resize: an image without pixels: ", image.shape()));
@@ -32,7 +32,7 @@ Tensor<T> resize_image(const Tensor<T>& image, ImageSize size, bool antialias = 
             .view(detail::with_image_size(image.shape(), size.height, size.width));
     } else {
         const auto exact = resize_image(image.template to<float>(), size, antialias);
-        auto result = empty<T>(exact.shape());
+        auto result = empty<T, Cpu>(exact.shape());
         const float* in = exact.data();
         T* out = result.data();
         for (std::int64_t i = 0, n = result.numel(); i < n; ++i) out[i] = static_cast<T>(std::clamp(std::nearbyint(in[i]), 0.0f, 255.0f));
@@ -62,7 +62,7 @@ public:
     }
 
     template <Pixel T>
-    Tensor<T> operator()(const Tensor<T>& image) const {
+    Tensor<T, Cpu> operator()(const Tensor<T, Cpu>& image) const {
         const detail::ImageShape shape("resize", image.shape());
         return resize_image(image, shorter_ ? in_proportion(shape) : size_, options_.antialias);
     }

@@ -97,7 +97,7 @@ inline constexpr PartType part_type<Generator> = {
         auto& generator = *static_cast<Generator*>(object);
         std::lock_guard lock(generator.mutex());
         const std::vector<std::uint8_t> bytes = generator.get_state();
-        const auto state = empty<std::uint8_t>({static_cast<std::int64_t>(bytes.size())});
+        const auto state = empty<std::uint8_t, Cpu>({static_cast<std::int64_t>(bytes.size())});
         std::copy(bytes.begin(), bytes.end(), state.data());
         return nn::StateDict{{"state", state}};
     },
@@ -219,8 +219,8 @@ inline void save_checkpoint(const std::string& path, const Checkpoint& checkpoin
         for (const auto& [name, tensor] : object.state_dict()) dict.append(message(part, ".", name), tensor);
         metadata["parts"] += part + ",";
     }
-    dict.append("epoch", full<std::int64_t>({}, checkpoint.epoch));
-    for (const auto& [name, value] : checkpoint.numbers) dict.append("number." + name, full<double>({}, value));
+    dict.append("epoch", full<std::int64_t, Cpu>({}, checkpoint.epoch));
+    for (const auto& [name, value] : checkpoint.numbers) dict.append("number." + name, full<double, Cpu>({}, value));
     for (const auto& [name, value] : checkpoint.texts) metadata.emplace("text." + name, value);
     save_safetensors(path, dict, metadata);
 }

@@ -75,7 +75,7 @@ private:
 
 /// Text as class numbers: classes[codes[i]] is field i. Numbered in the order of the alphabet.
 struct CsvCodes {
-    Tensor<std::int64_t> codes;
+    Tensor<std::int64_t, Cpu> codes;
     std::vector<std::string> classes;
 };
 
@@ -107,18 +107,18 @@ public:
 
     /// Numbers of some columns, [rows, columns]; of all when none is named. Throws IoError, with the line, where a field is no such number.
     template <class T = float>
-    Tensor<T> numbers(std::vector<std::string> names = {}) const {
+    Tensor<T, Cpu> numbers(std::vector<std::string> names = {}) const {
         static_assert(Floating<T> || std::same_as<T, std::int64_t>, "headtorch: numbers of a CSV file are float, double or int64_t");
         if (names.empty()) names = this->names();
         const auto width = static_cast<std::int64_t>(names.size());
-        const auto result = empty<T>({size(), width});
+        const auto result = empty<T, Cpu>({size(), width});
         for (std::int64_t c = 0; c < width; ++c) fill(column(names[static_cast<std::size_t>(c)]), result.data() + c, width);
         return result;
     }
     /// Numbers of one column, [rows].
     template <class T = float, std::convertible_to<std::string_view> Name>
-    Tensor<T> numbers(const Name& name) const {
-        const auto result = empty<T>({size()});
+    Tensor<T, Cpu> numbers(const Name& name) const {
+        const auto result = empty<T, Cpu>({size()});
         fill(column(name), result.data(), 1);
         return result;
     }
@@ -129,7 +129,7 @@ public:
         return result;
     }
     CsvCodes codes(std::string_view name) const {
-        CsvCodes result{empty<std::int64_t>({size()}), text(name)};
+        CsvCodes result{empty<std::int64_t, Cpu>({size()}), text(name)};
         std::sort(result.classes.begin(), result.classes.end());
         result.classes.erase(std::unique(result.classes.begin(), result.classes.end()), result.classes.end());
         const CsvColumn& fields = column(name);

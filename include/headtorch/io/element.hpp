@@ -46,17 +46,17 @@ inline bool is_native(Element element) { return element <= Element::boolean; }
 inline nn::AnyTensorHandle any_tensor(Ref<TensorImpl> impl) {
     switch (impl->dtype) {
         case Dtype::float32:
-            return Tensor<float>(std::move(impl));
+            return Tensor<float, Cpu>(std::move(impl));
         case Dtype::float64:
-            return Tensor<double>(std::move(impl));
+            return Tensor<double, Cpu>(std::move(impl));
         case Dtype::int64:
-            return Tensor<std::int64_t>(std::move(impl));
+            return Tensor<std::int64_t, Cpu>(std::move(impl));
         case Dtype::int32:
-            return Tensor<std::int32_t>(std::move(impl));
+            return Tensor<std::int32_t, Cpu>(std::move(impl));
         case Dtype::uint8:
-            return Tensor<std::uint8_t>(std::move(impl));
+            return Tensor<std::uint8_t, Cpu>(std::move(impl));
         case Dtype::boolean:
-            return Tensor<bool>(std::move(impl));
+            return Tensor<bool, Cpu>(std::move(impl));
     }
     return {};
 }

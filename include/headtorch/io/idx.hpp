@@ -140,8 +140,8 @@ inline IdxHeader read_idx_header(const std::string& path) {
 /// The elements of an IDX file. T must be the file's type (uint8, int32, float, double; int8 and int16 are read as int32). Throws IoError
 /// when the file is missing, truncated, too long, corrupt, or of another type.
 template <Scalar T>
-Tensor<T> read_idx(const std::string& path) {
-    return Tensor<T>(detail::read_idx(path, dtype_of<T>));
+Tensor<T, Cpu> read_idx(const std::string& path) {
+    return Tensor<T, Cpu>(detail::read_idx(path, dtype_of<T>));
 }
 
 }  // namespace headtorch::io

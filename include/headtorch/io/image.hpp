@@ -70,7 +70,7 @@ inline std::vector<std::uint8_t> with_whole_palette(ImageBytes bytes) {
     return {};
 }
 
-inline Tensor<std::uint8_t> decode_image(ImageBytes bytes, ImageReadMode mode, const ImageLimits& limits, std::string_view subject) {
+inline Tensor<std::uint8_t, Cpu> decode_image(ImageBytes bytes, ImageReadMode mode, const ImageLimits& limits, std::string_view subject) {
     ImageCheck check(bytes, limits, subject);
     if (bytes.size() > INT_MAX) check.fail("a file of ", bytes.size(), " bytes, more than stb_image takes");
     const ImageInfo info = check.run();
@@ -82,7 +82,7 @@ inline Tensor<std::uint8_t> decode_image(ImageBytes bytes, ImageReadMode mode, c
     if (!image) check.fail("stb_image cannot decode it (", stbi_failure_reason() ? stbi_failure_reason() : "it gives no reason", ")");
     if (width != info.width || height != info.height) check.fail("corrupt: two headers that differ");
     const std::int64_t from = in_file, to = mode == ImageReadMode::unchanged ? from : static_cast<std::int64_t>(mode);
-    auto result = empty<std::uint8_t>({to, height, width});
+    auto result = empty<std::uint8_t, Cpu>({to, height, width});
     const std::int64_t pixels = info.width * info.height;
     for (std::int64_t i = 0; i < pixels; ++i) convert_pixel(image.get() + i * from, from, result.data() + i, to, pixels);
     return result;
@@ -163,20 +163,20 @@ inline ImageInfo image_info(std::span<const std::uint8_t> bytes, const ImageLimi
 
 /// The image [channels, height, width] in the bytes of a PNG or JPEG file. Throws IoError when they are truncated, corrupt or of another
 /// format, or when the image is beyond the limits.
-inline Tensor<std::uint8_t> decode_image(std::span<const std::uint8_t> bytes, ImageReadMode mode = ImageReadMode::unchanged,
+inline Tensor<std::uint8_t, Cpu> decode_image(std::span<const std::uint8_t> bytes, ImageReadMode mode = ImageReadMode::unchanged,
                                          const ImageLimits& limits = {}) {
     return detail::decode_image(bytes, mode, limits, "decode_image");
 }
 
 /// The same from a file: `read_image("cat.jpg", io::ImageReadMode::rgb)`.
-inline Tensor<std::uint8_t> read_image(const std::string& path, ImageReadMode mode = ImageReadMode::unchanged,
+inline Tensor<std::uint8_t, Cpu> read_image(const std::string& path, ImageReadMode mode = ImageReadMode::unchanged,
                                        const ImageLimits& limits = {}) {
     return detail::decode_image(detail::read_image_file(path), mode, limits, "read_image: " + path);
 }
 
 /// The bytes of a PNG file of an image [c, h, w] (1 to 4 channels) or [h, w]; floating-point numbers are clamped to 0 … 1.
 template <PixelType T>
-std::vector<std::uint8_t> encode_png(const Tensor<T>& image) {
+std::vector<std::uint8_t> encode_png(const Tensor<T, Cpu>& image) {
     const auto rows = detail::pixel_rows("encode_png", *image.get());
     int size = 0;
     const detail::OwnedBytes bytes(stbi_write_png_to_mem(rows.bytes.data(), 0, rows.width, rows.height, rows.channels, &size));
@@ -186,7 +186,7 @@ std::vector<std::uint8_t> encode_png(const Tensor<T>& image) {
 
 /// The bytes of a baseline JPEG file of an image [c, h, w] (1 or 3 channels) or [h, w]; quality from 1 to 100.
 template <PixelType T>
-std::vector<std::uint8_t> encode_jpeg(const Tensor<T>& image, int quality = 75) {
+std::vector<std::uint8_t> encode_jpeg(const Tensor<T, Cpu>& image, int quality = 75) {
     if (quality < 1 || quality > 100) throw ValueError(message("encode_jpeg: quality is from 1 to 100, got ", quality));
     const auto rows = detail::pixel_rows("encode_jpeg", *image.get());
     if (rows.channels % 2 == 0) throw ShapeError(message("encode_jpeg: JPEG has no alpha: 1 or 3 channels, got ", image.shape()));
@@ -202,13 +202,13 @@ std::vector<std::uint8_t> encode_jpeg(const Tensor<T>& image, int quality = 75) 
 
 /// Writes encode_png(image) to a file, which is whole or, when that fails, as it was before. Throws IoError.
 template <PixelType T>
-void write_png(const std::string& path, const Tensor<T>& image) {
+void write_png(const std::string& path, const Tensor<T, Cpu>& image) {
     detail::write_image("write_png", path, encode_png(image));
 }
 
 /// Writes encode_jpeg(image, quality) to a file, in the same manner.
 template <PixelType T>
-void write_jpeg(const std::string& path, const Tensor<T>& image, int quality = 75) {
+void write_jpeg(const std::string& path, const Tensor<T, Cpu>& image, int quality = 75) {
     detail::write_image("write_jpeg", path, encode_jpeg(image, quality));
 }
 

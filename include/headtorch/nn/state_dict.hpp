@@ -29,7 +29,7 @@ template <class T, class D>
 void write_untyped(const Ref<TensorImpl>& to, const Ref<TensorImpl>& from) {
     if constexpr (!std::same_as<D, Cpu>)
         if (from->device == DeviceKind::cpu)
-            return write_values<T, D>("load_state_dict", Tensor<T, D>(to), Tensor<T>(from).template to<D>());
+            return write_values<T, D>("load_state_dict", Tensor<T, D>(to), Tensor<T, Cpu>(from).template to<D>());
     write_values<T, D>("load_state_dict", Tensor<T, D>(to), Tensor<T, D>(from));
 }
 

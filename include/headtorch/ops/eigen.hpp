@@ -51,7 +51,7 @@ template <class M>
 auto from_eigen(M&& matrix) {
     using T = typename M::Scalar;
     auto owner = std::make_shared<M>(std::move(matrix));
-    Tensor<T> x = from_eigen(*owner);
+    Tensor<T, Cpu> x = from_eigen(*owner);
     x.get()->storage = wrap_storage(owner->data(), static_cast<std::size_t>(owner->size()) * sizeof(T), [owner] {});
     return x;
 }

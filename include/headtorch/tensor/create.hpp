@@ -133,18 +133,18 @@ Tensor<T, D> linspace(double start, double end, std::int64_t steps) {
 
 /// A tensor on memory that stays the caller's and must outlive it.
 template <Scalar T>
-Tensor<T> from_blob(T* data, const Shape& shape) {
+Tensor<T, Cpu> from_blob(T* data, const Shape& shape) {
     auto impl = Ref<TensorImpl>::adopt(cpu::make_pooled<TensorImpl>(dtype_of<T>, DeviceKind::cpu));
     impl->set_geometry(shape, shape.contiguous_strides());
     if (!data && impl->numel > 0) throw ValueError("from_blob: a null pointer");
     impl->storage = wrap_storage(data, static_cast<std::size_t>(impl->numel) * sizeof(T), {});
     impl->data = data;
-    return Tensor<T>(std::move(impl));
+    return Tensor<T, Cpu>(std::move(impl));
 }
 /// The same with strides, in elements.
 template <Scalar T>
-Tensor<T> from_blob(T* data, const Shape& shape, const Strides& strides) {
-    Tensor<T> x = from_blob(data, shape);
+Tensor<T, Cpu> from_blob(T* data, const Shape& shape, const Strides& strides) {
+    Tensor<T, Cpu> x = from_blob(data, shape);
     if (strides.rank() != shape.rank()) throw ShapeError(message("from_blob: ", strides.rank(), " strides for shape ", shape));
     x.get()->set_geometry(shape, strides);
     return x;
@@ -152,8 +152,8 @@ Tensor<T> from_blob(T* data, const Shape& shape, const Strides& strides) {
 /// Takes ownership: `deleter(data)` is called when the last tensor on it is gone.
 template <Scalar T, class Deleter>
     requires std::invocable<Deleter&, T*>
-Tensor<T> from_blob(T* data, const Shape& shape, Deleter deleter) {
-    Tensor<T> x = from_blob(data, shape);
+Tensor<T, Cpu> from_blob(T* data, const Shape& shape, Deleter deleter) {
+    Tensor<T, Cpu> x = from_blob(data, shape);
     x.get()->storage = wrap_storage(data, static_cast<std::size_t>(x.numel()) * sizeof(T), [data, deleter]() mutable { deleter(data); });
     return x;
 }

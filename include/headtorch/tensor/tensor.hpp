@@ -39,7 +39,7 @@ struct ValuesAndIndices {
 
 template <class T = float, class D = DefaultDevice>
 class Tensor {
-    static_assert(Scalar<T>, "headtorch: Tensor<T>: T is one of float, double, int64_t, int32_t, uint8_t, bool");
+    static_assert(Scalar<T>, "headtorch: Tensor<T>: T is one of float, double, float16, bfloat16, int64_t, int32_t, uint8_t, bool");
     static_assert(Device<D>, "headtorch: Tensor<T, D>: D is Cpu or Cuda");
 
 public:

@@ -217,10 +217,10 @@ public:
         });
     }
     /// [classes, classes].
-    Tensor<std::int64_t> compute() const {
+    Tensor<std::int64_t, Cpu> compute() const {
         const Counts& counts = counts_.get(options_.from_logits);
         const std::int64_t size = std::max(classes_, counts.size);
-        Tensor<std::int64_t> matrix = empty<std::int64_t>({size, size});
+        Tensor<std::int64_t, Cpu> matrix = empty<std::int64_t, Cpu>({size, size});
         std::fill_n(matrix.data(), matrix.numel(), std::int64_t{0});
         if (!counts.values.empty()) std::copy(counts.values.begin(), counts.values.end(), matrix.data());
         return matrix;
@@ -282,7 +282,7 @@ inline double top_k_accuracy(const nn::AnyTensorHandle& scores, const nn::AnyTen
     return metric.compute();
 }
 /// [classes, classes]; true classes go down, guessed ones across.
-inline Tensor<std::int64_t> confusion_matrix(const nn::AnyTensorHandle& output, const nn::AnyTensorHandle& target, std::int64_t classes = 0,
+inline Tensor<std::int64_t, Cpu> confusion_matrix(const nn::AnyTensorHandle& output, const nn::AnyTensorHandle& target, std::int64_t classes = 0,
                                              ClassificationOptions options = {}) {
     ConfusionMatrix metric(classes, std::move(options));
     metric.update(output, target);

@@ -43,9 +43,9 @@ struct ParityOptions {
     std::optional<std::size_t> steps{};
     /// How the module is called; needed when its inputs are not one to three tensors of T or int64:
     /// `[&](const train::ParityTensors& in) { return net(in.get<float>(0), in.get<bool>(1)); }`
-    std::function<Tensor<T>(const ParityTensors& inputs)> forward{};
+    std::function<Tensor<T, Cpu>(const ParityTensors& inputs)> forward{};
     /// The loss; that of the trace unless given.
-    std::function<Tensor<T>(const Tensor<T>& output, const ParityTensors& targets)> loss{};
+    std::function<Tensor<T, Cpu>(const Tensor<T, Cpu>& output, const ParityTensors& targets)> loss{};
     /// One step of an optimiser over the module's parameters: `[&] { adam.step(); }`; that of the trace unless given.
     std::function<void()> step{};
 };
@@ -68,20 +68,20 @@ auto parity_scalar() {
 
 /// The first tensor of T among what a module gives.
 template <class T, class Output>
-Tensor<T> first_output(const Output& output) {
+Tensor<T, Cpu> first_output(const Output& output) {
     nn::detail::TensorList list;
     nn::detail::append_tensors(list, output);
     for (TensorImpl* tensor : list)
-        if (tensor->dtype == dtype_of<T>) return Tensor<T>(Ref<TensorImpl>::share(tensor));
+        if (tensor->dtype == dtype_of<T>) return Tensor<T, Cpu>(Ref<TensorImpl>::share(tensor));
     throw ValueError(message("check_parity: the module gives no tensor of ", name(dtype_of<T>)));
 }
 
 /// Calls a module with the inputs of a trace, when it takes such.
 template <class T, class Net>
-Tensor<T> call_module(Net& net, const ParityTensors& in) {
+Tensor<T, Cpu> call_module(Net& net, const ParityTensors& in) {
     using I = std::int64_t;
-    using Floats = Tensor<T>;
-    using Integers = Tensor<I>;
+    using Floats = Tensor<T, Cpu>;
+    using Integers = Tensor<I, Cpu>;
     const auto integral = [&](std::size_t i) { return in.dtype(i) != Dtype::float32 && in.dtype(i) != Dtype::float64; };
     if (in.size() == 1) {
         if constexpr (TakesTensors<Net, Floats>)

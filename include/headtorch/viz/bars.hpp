@@ -110,7 +110,7 @@ inline Figure bars(const std::vector<std::string>& names, const std::vector<doub
 
 /// The same of a tensor of as many numbers.
 template <class T>
-Figure bars(const std::vector<std::string>& names, const Tensor<T>& numbers, const BarsOptions& options = {}) {
+Figure bars(const std::vector<std::string>& names, const Tensor<T, Cpu>& numbers, const BarsOptions& options = {}) {
     return bars(names, detail::numbers_of(numbers), options);
 }
 

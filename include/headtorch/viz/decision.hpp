@@ -67,7 +67,7 @@ struct Decision {
     }
 };
 
-inline Decision decision_of(const Tensor<std::int64_t>& labels, std::int64_t count) {
+inline Decision decision_of(const Tensor<std::int64_t, Cpu>& labels, std::int64_t count) {
     if (labels.numel() != count) throw ShapeError(message("regions: the classifier returned ", labels.shape(), " for ", count, " points"));
     const auto values = labels.tolist();
     const auto [low, high] = std::minmax_element(values.begin(), values.end());
@@ -106,7 +106,7 @@ inline Decision decision_of(const std::vector<double>& values, std::size_t colum
 }
 
 template <Floating T>
-Decision decision_of(const Tensor<T>& scores, std::int64_t count) {
+Decision decision_of(const Tensor<T, Cpu>& scores, std::int64_t count) {
     const std::int64_t columns = scores.dim() == 2 ? scores.size(1) : 1;
     if (columns < 1 || scores.numel() != count * columns)
         throw ShapeError(message("regions: the classifier returned ", scores.shape(), " for ", count, " points"));

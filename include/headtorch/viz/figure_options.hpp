@@ -63,7 +63,7 @@ struct Place {
 };
 
 template <class T>
-std::vector<double> numbers_of(const Tensor<T>& x) {
+std::vector<double> numbers_of(const Tensor<T, Cpu>& x) {
     std::vector<double> numbers;
     for (T value : x.tolist()) numbers.push_back(static_cast<double>(value));
     return numbers;

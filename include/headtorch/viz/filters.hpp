@@ -116,7 +116,7 @@ inline Figure filters_of(const std::vector<double>& weight, std::int64_t out, st
 /// image, grey where it is 0. Else a tile for each channel, blue for negative, white for 0 and vermilion for positive weights, in a table
 /// of filters and channels. Filters of one dimension are rows of pixels, one for each channel.
 template <class T>
-Figure filters(const Tensor<T>& weight, const FiltersOptions& options = {}) {
+Figure filters(const Tensor<T, Cpu>& weight, const FiltersOptions& options = {}) {
     if (weight.dim() != 4 && weight.dim() != 3)
         throw ShapeError(message("filters: a weight has shape [out, in, height, width] or [out, in, width], got ", weight.shape()));
     if (weight.numel() == 0) throw ValueError(message("filters: there are no weights: ", weight.shape()));

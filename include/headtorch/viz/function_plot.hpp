@@ -31,11 +31,11 @@ template <class T = double, class F>
 Figure function_plot(F&& f, const FunctionPlotOptions& options = {}) {
     if (options.points < 2) throw ValueError(message("function_plot: ", options.points, " points"));
     if (!(options.low < options.high)) throw ValueError(message("function_plot: from ", options.low, " to ", options.high));
-    auto x = headtorch::empty<T>({options.points});
+    auto x = headtorch::empty<T, Cpu>({options.points});
     for (int i = 0; i < options.points; ++i)
         x.data()[i] = static_cast<T>(options.low + (options.high - options.low) * i / (options.points - 1));
     if (options.derivative) x.requires_grad_();
-    const Tensor<T> y = f(x);
+    const Tensor<T, Cpu> y = f(x);
     if (y.numel() != x.numel()) throw ShapeError(message("function_plot: the function returned ", y.shape(), " for ", x.shape()));
     const auto xs = detail::numbers_of(x.detach());
     Figure figure(
@@ -43,7 +43,7 @@ Figure function_plot(F&& f, const FunctionPlotOptions& options = {}) {
     figure.settings("set xzeroaxis linewidth 1.2 linecolor rgb '#999999'\nset yzeroaxis linewidth 1.2 linecolor rgb '#999999'");
     figure.line(xs, detail::numbers_of(y.detach()), options.derivative ? options.name : "", {.kind = 0, .width = 3});
     if (options.derivative) {
-        const auto slope = grad(y.sum(), std::vector<Tensor<T>>{x})[0];
+        const auto slope = grad(y.sum(), std::vector<Tensor<T, Cpu>>{x})[0];
         std::vector<double> slopes(xs.size());
         if (slope.defined()) slopes = detail::numbers_of(slope);
         figure.line(xs, slopes, options.derivative_name, {.kind = 1, .dash = Dash::dashed, .width = 3});

@@ -177,7 +177,7 @@ inline Figure histogram(const std::vector<double>& values, const HistogramOption
     return detail::histogram_of("histogram", values, options);
 }
 template <class T>
-Figure histogram(const Tensor<T>& values, const HistogramOptions& options = {}) {
+Figure histogram(const Tensor<T, Cpu>& values, const HistogramOptions& options = {}) {
     return detail::histogram_of("histogram", detail::numbers_of(values), options);
 }
 

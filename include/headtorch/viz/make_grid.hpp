@@ -34,14 +34,14 @@ struct MakeGridOptions {
 /// Images [n, c, h, w] as one [c, …, …]; one of a single channel becomes three. An image [c, h, w] or [h, w] counts as n = 1, and is
 /// returned without padding. Throws ShapeError on other shapes, ValueError on options that make no sense or when there are no images.
 template <class T>
-Tensor<T> make_grid(const Tensor<T>& given, const MakeGridOptions& options = {}) {
+Tensor<T, Cpu> make_grid(const Tensor<T, Cpu>& given, const MakeGridOptions& options = {}) {
     static_assert(Floating<T> || std::same_as<T, std::uint8_t>, "headtorch: make_grid: images are floating-point numbers or bytes");
     if (given.dim() < 2 || given.dim() > 4)
         throw ShapeError(message("make_grid: images are [n, channels, height, width], got ", given.shape()));
     if (options.nrow < 1 || options.padding < 0)
         throw ValueError(
             message("make_grid: nrow must be positive and padding not negative, got ", options.nrow, " and ", options.padding));
-    Tensor<T> images = given.detach();
+    Tensor<T, Cpu> images = given.detach();
     while (images.dim() < 4) images = images.unsqueeze(0);
     const std::int64_t n = images.size(0), h = images.size(2), w = images.size(3);
     if (images.numel() == 0) throw ValueError(message("make_grid: there are no images: ", given.shape()));
@@ -50,7 +50,7 @@ Tensor<T> make_grid(const Tensor<T>& given, const MakeGridOptions& options = {})
     if (options.normalize) {
         if constexpr (Floating<T>) {
             images = images.clone();
-            const auto scale = [&](const Tensor<T>& part) {
+            const auto scale = [&](const Tensor<T, Cpu>& part) {
                 const auto [low, high] =
                     options.value_range.value_or(std::pair(static_cast<double>(part.min().item()), static_cast<double>(part.max().item())));
                 if (!(low <= high)) throw ValueError(message("make_grid: the range of values is ", low, " to ", high));
@@ -69,7 +69,7 @@ Tensor<T> make_grid(const Tensor<T>& given, const MakeGridOptions& options = {})
 
     const std::int64_t columns = std::min(options.nrow, n), rows = (n + columns - 1) / columns;
     const auto grid =
-        full<T>({images.size(1), rows * (h + options.padding) + options.padding, columns * (w + options.padding) + options.padding},
+        full<T, Cpu>({images.size(1), rows * (h + options.padding) + options.padding, columns * (w + options.padding) + options.padding},
                 options.pad_value);
     for (std::int64_t i = 0; i < n; ++i)
         grid.narrow(1, i / columns * (h + options.padding) + options.padding, h)
@@ -80,7 +80,7 @@ Tensor<T> make_grid(const Tensor<T>& given, const MakeGridOptions& options = {})
 
 /// The same of images in a list, which must have one shape.
 template <class T>
-Tensor<T> make_grid(const std::vector<Tensor<T>>& images, const MakeGridOptions& options = {}) {
+Tensor<T, Cpu> make_grid(const std::vector<Tensor<T, Cpu>>& images, const MakeGridOptions& options = {}) {
     if (images.empty()) throw ValueError("make_grid: there are no images");
     return make_grid(stack(images), options);
 }

@@ -70,7 +70,7 @@ inline Panels residuals_of(const std::vector<double>& truth, const std::vector<d
 
 /// Data and the line of a model. x: [n] or [n, 1], y: n values; `model` is given a Tensor [points, 1] and returns as many values.
 template <class T, class F>
-Figure regression_fit(const Tensor<T>& x, const Tensor<T>& y, F&& model, const RegressionFitOptions& options = {}) {
+Figure regression_fit(const Tensor<T, Cpu>& x, const Tensor<T, Cpu>& y, F&& model, const RegressionFitOptions& options = {}) {
     if (x.dim() > 2 || (x.dim() == 2 && x.size(1) != 1))
         throw ShapeError(message("regression_fit: x has shape [n] or [n, 1], got ", x.shape()));
     if (options.points < 2) throw ValueError(message("regression_fit: a line of ", options.points, " points"));
@@ -80,7 +80,7 @@ Figure regression_fit(const Tensor<T>& x, const Tensor<T>& y, F&& model, const R
     for (const double value : xs) extent.add(value);
     if (extent.empty()) throw ValueError("regression_fit: no x is finite");
     const double margin = extent.high > extent.low ? options.margin * (extent.high - extent.low) : 1;
-    const auto at = headtorch::empty<T>({options.points, 1});
+    const auto at = headtorch::empty<T, Cpu>({options.points, 1});
     std::vector<double> line_x;
     for (int i = 0; i < options.points; ++i) {
         at.data()[i] = static_cast<T>(extent.low - margin + (extent.high - extent.low + 2 * margin) * i / (options.points - 1));
@@ -99,7 +99,7 @@ Figure regression_fit(const Tensor<T>& x, const Tensor<T>& y, F&& model, const R
 /// What a model leaves over, y_true - y_pred, against what it predicts, with a histogram beside it. A good model leaves a band around zero
 /// without a pattern. The arguments are in scikit-learn's order.
 template <class T>
-Panels residuals(const Tensor<T>& y_true, const Tensor<T>& y_pred, const ResidualsOptions& options = {}) {
+Panels residuals(const Tensor<T, Cpu>& y_true, const Tensor<T, Cpu>& y_pred, const ResidualsOptions& options = {}) {
     return detail::residuals_of(detail::numbers_of(y_true), detail::numbers_of(y_pred), options);
 }
 inline Panels residuals(const std::vector<double>& y_true, const std::vector<double>& y_pred, const ResidualsOptions& options = {}) {

@@ -19,11 +19,11 @@ namespace headtorch::viz {
 /// Scores of class 1 for n things, and their labels, 0 or 1; `name` for the legend.
 struct ScoredLabels {
     std::string name = "";
-    Tensor<double> scores{};
-    Tensor<std::int64_t> labels{};
+    Tensor<double, Cpu> scores{};
+    Tensor<std::int64_t, Cpu> labels{};
 
     template <class T>
-    ScoredLabels(std::string words, const Tensor<T>& y_score, const Tensor<std::int64_t>& y_true)
+    ScoredLabels(std::string words, const Tensor<T, Cpu>& y_score, const Tensor<std::int64_t, Cpu>& y_true)
         : name(std::move(words)), scores(y_score.detach().template to<double>()), labels(y_true.detach()) {}
 };
 
@@ -90,7 +90,7 @@ inline Figure roc_curve(const std::vector<ScoredLabels>& sets, const RocOptions&
 }
 /// Of one set of scores, [n] or [n, 1]; scikit-learn's order of arguments.
 template <class T>
-Figure roc_curve(const Tensor<std::int64_t>& y_true, const Tensor<T>& y_score, const RocOptions& options = {}) {
+Figure roc_curve(const Tensor<std::int64_t, Cpu>& y_true, const Tensor<T, Cpu>& y_score, const RocOptions& options = {}) {
     return roc_curve({ScoredLabels("", y_score, y_true)}, options);
 }
 
@@ -123,7 +123,7 @@ inline Figure precision_recall_curve(const std::vector<ScoredLabels>& sets, cons
     return figure;
 }
 template <class T>
-Figure precision_recall_curve(const Tensor<std::int64_t>& y_true, const Tensor<T>& y_score, const RocOptions& options = {}) {
+Figure precision_recall_curve(const Tensor<std::int64_t, Cpu>& y_true, const Tensor<T, Cpu>& y_score, const RocOptions& options = {}) {
     return precision_recall_curve({ScoredLabels("", y_score, y_true)}, options);
 }
 

@@ -78,7 +78,7 @@ auto usual_input() {
     if constexpr (AnyTensor<Found>)
         return Found();
     else
-        return Tensor<>();
+        return Tensor<float, Cpu>();
 }
 
 template <class Net, class... X>

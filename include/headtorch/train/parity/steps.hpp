@@ -40,7 +40,7 @@ inline double common_factor(const Values& here, const Values& there, double tole
 template <class T>
 class ParitySteps {
 public:
-    using Forward = std::function<Tensor<T>(const ParityTensors&)>;
+    using Forward = std::function<Tensor<T, Cpu>(const ParityTensors&)>;
 
     ParitySteps(nn::ModuleRef root, const std::string& file, const ParityOptions<T>& options, Forward forward)
         : root_(root),
@@ -87,9 +87,9 @@ private:
         for (const std::string& name : names) found.push_back(record_.tensors.at(name));
         return ParityTensors(std::move(found));
     }
-    Tensor<T> loss_of(const Tensor<T>& output) const {
+    Tensor<T, Cpu> loss_of(const Tensor<T, Cpu>& output) const {
         if (options_.loss) return options_.loss(output, targets_);
-        Tensor<T> loss;
+        Tensor<T, Cpu> loss;
         if (!record_.custom_loss) {
             if (targets_.size() == 0 && record_.loss != "sum" && record_.loss != "mean")
                 throw ValueError(message("check_parity: the trace has no target for ", record_.loss));
@@ -101,7 +101,7 @@ private:
 
     /// How far apart rounding may bring what it brought `spread` apart in PyTorch.
     static double by_rounding(double spread) { return 10 * spread; }
-    bool check_loss(const Tensor<T>& loss, std::size_t step) {
+    bool check_loss(const Tensor<T, Cpu>& loss, std::size_t step) {
         const Values here{{}, dtype_of<T>, {static_cast<double>(loss.item())}}, there{{}, dtype_of<T>, {record_.losses[step]}};
         const Gap gap = gap_between(here, there);
         const std::string what = step == 0 ? "loss" : message("loss after ", step, step == 1 ? " step" : " steps");
@@ -117,7 +117,7 @@ private:
     std::string other_loss(double here, double there) const {
         const auto gives = [&](const std::string& loss, const Json& options) {
             try {
-                const Tensor<T> tried = named_loss(loss, RecordedOptions(options), record_.below("loss."), output_.detach(), targets_);
+                const Tensor<T, Cpu> tried = named_loss(loss, RecordedOptions(options), record_.below("loss."), output_.detach(), targets_);
                 return tried.defined() && std::abs(static_cast<double>(tried.item()) - here) <= 1e-5 * std::abs(here);
             } catch (const Error&) {
                 return false;
@@ -148,10 +148,10 @@ private:
         Replay replay(record_, check_.paths(), root_, {.keep = true});
         output_ = forward_(inputs_);
         const Run run = replay.take();
-        const Tensor<T> loss = loss_of(output_);
+        const Tensor<T, Cpu> loss = loss_of(output_);
         for (const SeenCall& call : run.calls)
             for (const Ref<TensorImpl>& tensor : call.tensors)
-                if (tensor->dtype == dtype_of<T> && Tensor<T>(tensor).requires_grad()) Tensor<T>(tensor).retain_grad();
+                if (tensor->dtype == dtype_of<T> && Tensor<T, Cpu>(tensor).requires_grad()) Tensor<T, Cpu>(tensor).retain_grad();
         if (!check_loss(loss, 0)) return;
         for (const auto& [name, tensor] : nn::detail::named_tensors(root_, nn::TensorKind::parameter)) {
             if (!tensor.impl()->node || std::find(record_.trainable.begin(), record_.trainable.end(), name) != record_.trainable.end())
@@ -202,7 +202,7 @@ private:
         for (std::size_t i = 0; i < std::min(recorded.gradients.size(), call.tensors.size()); ++i) {
             const Ref<TensorImpl>& tensor = call.tensors[i];
             if (recorded.gradients[i].empty() || tensor->dtype != dtype_of<T> || tensor->version() != call.versions[i]) continue;
-            const Tensor<T> gradient = Tensor<T>(tensor).requires_grad() ? Tensor<T>(tensor).grad() : Tensor<T>();
+            const Tensor<T, Cpu> gradient = Tensor<T, Cpu>(tensor).requires_grad() ? Tensor<T, Cpu>(tensor).grad() : Tensor<T, Cpu>();
             compare_gradient(recorded.path, "gradient of its output", gradient, record_.values(recorded.gradients[i]), 0);
         }
     }
@@ -216,12 +216,12 @@ private:
         compared_.push_back(name);
         const nn::AnyTensorHandle* parameter = check_.state().find(name);
         if (!parameter || !parameter->is<T>()) return;
-        const Tensor<T> tensor = parameter->get<T>();
+        const Tensor<T, Cpu> tensor = parameter->get<T>();
         const std::size_t dot = name.rfind('.');
         compare_gradient(dot == std::string::npos ? "" : name.substr(0, dot), "gradient of " + name.substr(dot + 1),
-                         tensor.requires_grad() ? tensor.grad() : Tensor<T>(), there, least);
+                         tensor.requires_grad() ? tensor.grad() : Tensor<T, Cpu>(), there, least);
     }
-    void compare_gradient(const std::string& path, const std::string& what, const Tensor<T>& gradient, const Values& there, double least) {
+    void compare_gradient(const std::string& path, const std::string& what, const Tensor<T, Cpu>& gradient, const Values& there, double least) {
         const std::string type = check_.type_of(path);
         Values here = gradient.defined() ? values_of(*gradient.get()) : Values{there.shape, there.dtype, std::vector<double>(there.size())};
         if (!(here.shape == there.shape)) return;  // a transposed weight, which was reported
@@ -259,7 +259,7 @@ private:
         }
         manual_seed(record_.seed);
         for (std::size_t step = 0; step < steps; ++step) {
-            const Tensor<T> loss = loss_of(forward_(inputs_));
+            const Tensor<T, Cpu> loss = loss_of(forward_(inputs_));
             if (step > 0 && !check_loss(loss, step)) return;
             ModuleGuard::zero_grad(root_);
             loss.backward();
@@ -325,7 +325,7 @@ private:
     Forward forward_;
     ParityRecord record_;
     ParityTensors inputs_, targets_;
-    Tensor<T> output_;
+    Tensor<T, Cpu> output_;
     ParityCheck check_;
     std::string file_;
     std::vector<std::string> compared_;

@@ -36,13 +36,13 @@ public:
     Dtype dtype(std::size_t i) const { return at(i).dtype(); }
     /// A copy of tensor i. Integers become any type, floating numbers floating ones.
     template <class T>
-    Tensor<T> get(std::size_t i) const {
+    Tensor<T, Cpu> get(std::size_t i) const {
         const nn::AnyTensorHandle& tensor = at(i);
         if (tensor.is<T>()) return tensor.clone().template get<T>();
         if (!Floating<T> && (tensor.is<float>() || tensor.is<double>()))
             throw ValueError(
                 message("check_parity: tensor ", i, " of the trace is of ", name(tensor.dtype()), ", asked for is ", name(dtype_of<T>)));
-        const Tensor<T> converted = empty<T>(tensor.shape());
+        const Tensor<T, Cpu> converted = empty<T, Cpu>(tensor.shape());
         parity_detail::write_values(*converted.get(), parity_detail::values_of(*tensor.impl()));
         return converted;
     }
@@ -89,12 +89,12 @@ private:
 
 /// The loss of that name, or nothing when there is none.
 template <class T>
-Tensor<T> named_loss(const std::string& loss, const RecordedOptions& o, const nn::StateDict& weights, const Tensor<T>& y,
+Tensor<T, Cpu> named_loss(const std::string& loss, const RecordedOptions& o, const nn::StateDict& weights, const Tensor<T, Cpu>& y,
                      const ParityTensors& targets) {
     if (loss == "sum") return y.sum();
     if (loss == "mean") return y.mean();
     const Reduction reduction = o.reduction();
-    const auto weight = [&](const char* key) { return weights.contains(key) ? weights.get<T>(key) : Tensor<T>(); };
+    const auto weight = [&](const char* key) { return weights.contains(key) ? weights.get<T>(key) : Tensor<T, Cpu>(); };
     const auto ignored = static_cast<std::int64_t>(o.number("ignore_index", -100));
     if (loss == "CrossEntropyLoss") {
         const nn::CrossEntropyOptions<T, Cpu> options{weight("weight"), ignored, reduction, o.number("label_smoothing", 0)};
@@ -127,20 +127,20 @@ public:
 };
 
 template <class T>
-using NamedParameters = std::map<std::string, Tensor<T>>;
+using NamedParameters = std::map<std::string, Tensor<T, Cpu>>;
 
 /// Makes an optimiser of the recorded groups; `options` reads those of one group.
 template <class Optimizer, class T, class F>
 std::unique_ptr<AnyOptimizer> make_optimizer(const ParityRecord& record, const NamedParameters<T>& parameters, const F& options) {
     struct Holder final : AnyOptimizer {
         Optimizer optimizer;
-        Holder(std::vector<Tensor<T>> first, const decltype(options(std::declval<RecordedOptions>()))& chosen)
+        Holder(std::vector<Tensor<T, Cpu>> first, const decltype(options(std::declval<RecordedOptions>()))& chosen)
             : optimizer(std::move(first), chosen) {}
         void step() override { optimizer.step(); }
     };
     std::unique_ptr<Holder> holder;
     for (const RecordedGroup& group : record.groups) {
-        std::vector<Tensor<T>> members;
+        std::vector<Tensor<T, Cpu>> members;
         for (const std::string& name : group.parameters)
             if (const auto found = parameters.find(name); found != parameters.end() && found->second.requires_grad())
                 members.push_back(found->second);
