@@ -73,6 +73,7 @@ template <class T>
 void read(const T* from, std::int64_t count, T* to, std::string_view op) {
     copy_async(to, from, static_cast<std::size_t>(count) * sizeof(T), cudaMemcpyDeviceToHost, op);
     check(cudaStreamSynchronize(current_stream().get()), op, "cudaStreamSynchronize");
+    raise_reported();
 }
 template <class T>
 T read_one(const T* from, std::string_view op) {

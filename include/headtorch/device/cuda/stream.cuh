@@ -9,7 +9,7 @@
 #include <memory>
 #include <utility>
 
-#include "headtorch/device/cuda/device.cuh"
+#include "headtorch/device/cuda/device_error.cuh"
 
 namespace headtorch::cuda {
 
@@ -27,8 +27,11 @@ public:
     }
 
     cudaStream_t get() const noexcept { return own_.get(); }
-    /// Waits until all its work is done.
-    void synchronize() const { check(cudaStreamSynchronize(get()), "Stream::synchronize", "cudaStreamSynchronize"); }
+    /// Waits until all its work is done, and throws what kernels found wrong.
+    void synchronize() const {
+        check(cudaStreamSynchronize(get()), "Stream::synchronize", "cudaStreamSynchronize");
+        raise_reported();
+    }
     /// True when all its work is done.
     bool query() const {
         const cudaError_t status = cudaStreamQuery(get());
@@ -106,6 +109,9 @@ private:
 };
 
 /// Waits for all work of the current GPU. An error of a kernel that ran before shows up here at the latest.
-inline void synchronize() { check(cudaDeviceSynchronize(), "synchronize", "cudaDeviceSynchronize"); }
+inline void synchronize() {
+    check(cudaDeviceSynchronize(), "synchronize", "cudaDeviceSynchronize");
+    raise_reported();
+}
 
 }  // namespace headtorch::cuda
