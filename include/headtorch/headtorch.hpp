@@ -17,6 +17,7 @@
 #include "headtorch/data/split.hpp"
 #include "headtorch/data/synthetic.hpp"
 #include "headtorch/data/transforms.hpp"
+#include "headtorch/device/cpu/half_kernels.hpp"
 #include "headtorch/nn/activation.hpp"
 #include "headtorch/nn/attention.hpp"
 #include "headtorch/nn/conv.hpp"

@@ -8,6 +8,7 @@
 #include <bit>
 #include <cmath>
 #include <cstdint>
+#include <limits>
 #include <mutex>
 #include <numbers>
 #include <optional>
@@ -73,10 +74,13 @@ public:
         const std::uint64_t high = random32();
         return high << 32 | random32();
     }
-    /// Uniform in [0, 1), 24 random bits for float and 53 for double.
+    /// Uniform in [0, 1), as many random bits as a T has digits: 24 for float, 53 for double, 11 for float16, 8 for bfloat16.
     template <class T>
     T uniform() {
-        if constexpr (sizeof(T) == 4)
+        if constexpr (sizeof(T) == 2)
+            return static_cast<T>(static_cast<float>(random32() & ((1u << std::numeric_limits<T>::digits) - 1)) *
+                                  static_cast<float>(std::numeric_limits<T>::epsilon()) / 2);
+        else if constexpr (sizeof(T) == 4)
             return static_cast<T>(random32() & 0xffffffu) * static_cast<T>(1.0 / 16777216.0);
         else
             return static_cast<T>(random64() & ((std::uint64_t{1} << 53) - 1)) * static_cast<T>(1.0 / 9007199254740992.0);

@@ -160,7 +160,7 @@ struct Prod : Sum {
 /// NaN wins.
 struct Max {
     template <class T>
-    using Gather = T;
+    using Gather = ComputeType<T>;
     template <class A>
     static constexpr A identity() {
         return std::is_floating_point_v<A> ? -std::numeric_limits<A>::infinity() : std::numeric_limits<A>::lowest();
@@ -225,7 +225,7 @@ struct StandardDeviation : Variance {
 struct LogSumExp : Sum {
     using IsCentred = void;
     template <class T>
-    using Gather = T;
+    using Gather = ComputeType<T>;
     static auto map(const auto& x, const auto& c) { return math::exp(x - c); }
     static auto finish(auto a, std::int64_t, auto c) { return c + std::log(a); }
 };

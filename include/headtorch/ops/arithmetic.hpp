@@ -86,12 +86,12 @@ struct Neg {
 }  // namespace formula
 
 namespace detail {
-/// The number as an element of a Tensor<T>: a real number does not fit into an integer tensor.
+/// The number as what it meets, an element of a Tensor<T> as it is computed with: a real number does not fit into an integer tensor.
 template <class T, Number S>
-constexpr T element(S number) {
+constexpr ComputeType<T> element(S number) {
     static_assert(Floating<T> || std::is_integral_v<S>,
                   "headtorch: an integer tensor with a real number: convert the tensor first, for example x.to<float>()");
-    return static_cast<T>(number);
+    return static_cast<ComputeType<T>>(number);
 }
 }  // namespace detail
 
@@ -108,26 +108,30 @@ auto operator/(const Tensor<T, D>& a, const Tensor<U, E>& b) {
 }
 
 template <class T, class D, Number S>
-Tensor<T, D> operator+(const Tensor<T, D>& x, S s) { return pointwise(formula::AddNumber<T>{detail::element<T>(s)}, x); }
+Tensor<T, D> operator+(const Tensor<T, D>& x, S s) { return pointwise(formula::AddNumber<ComputeType<T>>{detail::element<T>(s)}, x); }
 template <class T, class D, Number S>
 Tensor<T, D> operator+(S s, const Tensor<T, D>& x) { return x + s; }
 template <class T, class D, Number S>
-Tensor<T, D> operator-(const Tensor<T, D>& x, S s) { return pointwise(formula::AddNumber<T>{static_cast<T>(-detail::element<T>(s))}, x); }
+Tensor<T, D> operator-(const Tensor<T, D>& x, S s) {
+    return pointwise(formula::AddNumber<ComputeType<T>>{static_cast<ComputeType<T>>(-detail::element<T>(s))}, x);
+}
 template <class T, class D, Number S>
-Tensor<T, D> operator-(S s, const Tensor<T, D>& x) { return pointwise(formula::SubtractFromNumber<T>{detail::element<T>(s)}, x); }
+Tensor<T, D> operator-(S s, const Tensor<T, D>& x) {
+    return pointwise(formula::SubtractFromNumber<ComputeType<T>>{detail::element<T>(s)}, x);
+}
 template <class T, class D, Number S>
-Tensor<T, D> operator*(const Tensor<T, D>& x, S s) { return pointwise(formula::MulNumber<T>{detail::element<T>(s)}, x); }
+Tensor<T, D> operator*(const Tensor<T, D>& x, S s) { return pointwise(formula::MulNumber<ComputeType<T>>{detail::element<T>(s)}, x); }
 template <class T, class D, Number S>
 Tensor<T, D> operator*(S s, const Tensor<T, D>& x) { return x * s; }
 template <class T, class D, Number S>
 auto operator/(const Tensor<T, D>& x, S s) {
     using R = RealType<T>;
-    return pointwise(formula::DivNumber<R>{static_cast<R>(s)}, x.template to<R>());
+    return pointwise(formula::DivNumber<ComputeType<R>>{static_cast<ComputeType<R>>(s)}, x.template to<R>());
 }
 template <class T, class D, Number S>
 auto operator/(S s, const Tensor<T, D>& x) {
     using R = RealType<T>;
-    return pointwise(formula::DivideNumberBy<R>{static_cast<R>(s)}, x.template to<R>());
+    return pointwise(formula::DivideNumberBy<ComputeType<R>>{static_cast<ComputeType<R>>(s)}, x.template to<R>());
 }
 template <class T, class D>
 Tensor<T, D> operator-(const Tensor<T, D>& x) { return pointwise(formula::Neg{}, x); }
@@ -159,15 +163,21 @@ const Tensor<T, D>& operator*=(const Tensor<T, D>& x, const Tensor<U, E>& y) { r
 template <class T, class D, class U, class E>
 const Tensor<T, D>& operator/=(const Tensor<T, D>& x, const Tensor<U, E>& y) { return pointwise_(formula::Div{}, x, y); }
 template <class T, class D, Number S>
-const Tensor<T, D>& operator+=(const Tensor<T, D>& x, S s) { return pointwise_(formula::AddNumber<T>{detail::element<T>(s)}, x); }
-template <class T, class D, Number S>
-const Tensor<T, D>& operator-=(const Tensor<T, D>& x, S s) {
-    return pointwise_(formula::AddNumber<T>{static_cast<T>(-detail::element<T>(s))}, x);
+const Tensor<T, D>& operator+=(const Tensor<T, D>& x, S s) {
+    return pointwise_(formula::AddNumber<ComputeType<T>>{detail::element<T>(s)}, x);
 }
 template <class T, class D, Number S>
-const Tensor<T, D>& operator*=(const Tensor<T, D>& x, S s) { return pointwise_(formula::MulNumber<T>{detail::element<T>(s)}, x); }
+const Tensor<T, D>& operator-=(const Tensor<T, D>& x, S s) {
+    return pointwise_(formula::AddNumber<ComputeType<T>>{static_cast<ComputeType<T>>(-detail::element<T>(s))}, x);
+}
+template <class T, class D, Number S>
+const Tensor<T, D>& operator*=(const Tensor<T, D>& x, S s) {
+    return pointwise_(formula::MulNumber<ComputeType<T>>{detail::element<T>(s)}, x);
+}
 template <Floating T, class D, Number S>
-const Tensor<T, D>& operator/=(const Tensor<T, D>& x, S s) { return pointwise_(formula::DivNumber<T>{static_cast<T>(s)}, x); }
+const Tensor<T, D>& operator/=(const Tensor<T, D>& x, S s) {
+    return pointwise_(formula::DivNumber<ComputeType<T>>{static_cast<ComputeType<T>>(s)}, x);
+}
 
 /// Sum of two gradients of one tensor; reuses the memory of one that nobody else sees.
 template <class T, class D>

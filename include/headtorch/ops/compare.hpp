@@ -71,7 +71,7 @@ Tensor<bool, D> compare(const F& f, const Tensor<T, D>& a, const Tensor<U, E>& b
 }
 template <class F, class T, class D, Number S>
 Tensor<bool, D> compare(const F&, const Tensor<T, D>& a, S s) {
-    return map_new<bool>(F::name, formula::WithNumber<F, T>{static_cast<T>(s)}, a);
+    return map_new<bool>(F::name, formula::WithNumber<F, ComputeType<T>>{static_cast<T>(s)}, a);
 }
 
 }  // namespace detail

@@ -18,7 +18,7 @@ namespace detail {
 template <class T>
 struct Always {
     T value;
-    constexpr T operator()() const { return value; }
+    constexpr ComputeType<T> operator()() const { return value; }
 };
 
 /// Refuses a leaf that gathers a gradient, and a view whose elements share memory.

@@ -178,12 +178,12 @@ Tensor<T, D> addmm(const Tensor<T, D>& c, const Tensor<U, E>& a, const Tensor<V,
                    const Here& = Here::call("addmm")) {
     const OpScope scope("addmm");
     detail::check_product("addmm", a, b, 2);
-    const auto product = alpha == 1 ? mm(a, b) : mm(a, b) * static_cast<T>(alpha);
+    const auto product = alpha == 1 ? mm(a, b) : mm(a, b) * static_cast<ComputeType<T>>(alpha);
     const Shape shape = broadcast_shapes("addmm", c.shape(), product.shape());
     if (!(shape == product.shape()))
         throw ShapeError(message("addmm: ", c.shape(), " does not broadcast to the product's shape ", product.shape()));
     if (beta == 0) return needs_grad(c) ? where(full<bool, D>({}, false), c, 0) + product : product;  // c may hold NaN; its gradient is 0
-    return beta == 1 ? c + product : c * static_cast<T>(beta) + product;
+    return beta == 1 ? c + product : c * static_cast<ComputeType<T>>(beta) + product;
 }
 
 /// x W^T + b for x [..., in], W [out, in] and b [out] (or undefined), in one pass.

@@ -207,7 +207,7 @@ template <std::size_t I, std::size_t N, class Op, class R, class D, class T, cla
 constexpr SlopeRule<R, D> slope_rule() {
     if constexpr (!Floating<T>)
         return {true, nullptr, nullptr};
-    else if constexpr (std::same_as<decltype(slope_from_kept<I, N>(std::declval<const Op&>(), Kept{}...)), One>)
+    else if constexpr (std::same_as<decltype(slope_from_kept<I, N>(std::declval<const Op&>(), ComputeType<Kept>{}...)), One>)
         return {true, nullptr, nullptr};
     else
         return {false, map_kernel<GradientKernel<I, N, Op>, R, R, Kept...>(D{}), &recorded_gradient<I, N, Op, R, D, Kept...>};

@@ -43,7 +43,7 @@ Tensor<T, D> expand_back(const Tensor<T, D>& g, const Shape& shape, DimMask mask
     }
     if (const std::int64_t n = shape.numel(); g.numel() == 1 && n <= small) {
         auto y = empty<T, D>(shape);
-        spread(D{}, static_cast<const T*>(g.data()), static_cast<T>(scale), n, y.data());
+        spread(D{}, static_cast<const T*>(g.data()), static_cast<ComputeType<T>>(scale), n, y.data());
         return y;
     }
     const Tensor<T, D> scaled = scale == 1 ? g : g * scale;

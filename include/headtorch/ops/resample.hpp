@@ -45,7 +45,7 @@ template <class T, class D>
 struct Resampling {
     Shape in, out;
     std::int64_t planes = 1;
-    ResampleTable<T, D> rows = {}, columns = {};
+    ResampleTable<ComputeType<T>, D> rows = {}, columns = {};
     Resampling transposed() const { return {out, in, planes, detail::transposed(rows), detail::transposed(columns)}; }
 };
 
@@ -121,7 +121,7 @@ Tensor<T, D> interpolate(const Tensor<T, D>& x, const Dims& size, const ScaleFac
         axis.out = from < 0 ? 1 : sizes[from];
         axis.scale =
             from < 0 || recompute_scale_factor || scale_factor.count() == 0 ? 0 : scale_factor[scale_factor.count() == 1 ? 0 : from];
-        (d ? how.columns : how.rows) = detail::resample_table<T, D>(axis);
+        (d ? how.columns : how.rows) = detail::resample_table<ComputeType<T>, D>(axis);
         if (from >= 0) how.out[2 + from] = axis.out;
     }
     return detail::resample(x, how);

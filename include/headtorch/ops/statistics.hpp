@@ -112,7 +112,8 @@ Tensor<T, D> logsumexp(const Tensor<T, D>& x, const Dims& dims = {}, bool keepdi
     const OpScope scope("logsumexp", {x.impl().get()});
     static_assert(Floating<T>, "headtorch: logsumexp: needs a tensor of float or double: write x.to<float>() first");
     const DimMask mask = dim_mask("logsumexp", dims, x.dim());
-    const auto top = detail::map_new<T>("logsumexp", formula::ZeroForInf{}, detail::reduce_new<T>(reduction::Max{}, x, mask, keepdim));
+    using C = ComputeType<T>;
+    const auto top = detail::map_new<C>("logsumexp", formula::ZeroForInf{}, detail::reduce_new<C>(reduction::Max{}, x, mask, keepdim));
     auto y = detail::reduce_centred<T>(reduction::LogSumExp{}, x, top, mask, keepdim);
     if (!needs_grad(x)) return y;
     auto kept = saved_output(y);

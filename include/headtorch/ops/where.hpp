@@ -121,7 +121,7 @@ Tensor<T, D> minimum(const Tensor<T, D>& a, S s) { return minimum(a, full<T, D>(
 /// x cut to [low, high].
 template <class T, class D, Number A, Number B>
 Tensor<T, D> clamp(const Tensor<T, D>& x, A low, B high) {
-    return pointwise(formula::Clamp<T>{static_cast<T>(low), static_cast<T>(high)}, x);
+    return pointwise(formula::Clamp<ComputeType<T>>{static_cast<T>(low), static_cast<T>(high)}, x);
 }
 template <class T, class D, Number S>
 Tensor<T, D> clamp_min(const Tensor<T, D>& x, S low) {

@@ -40,7 +40,7 @@ class Printer {
 public:
     Printer(const TensorImpl& tensor, const PrintOptions& options)
         : x_(tensor), o_(options), summarised_(tensor.numel > options.threshold) {
-        floating_ = x_.dtype == Dtype::float32 || x_.dtype == Dtype::float64;
+        floating_ = is_floating(x_.dtype);
         std::vector<std::int64_t> shown;
         collect(0, 0, shown);
         if (floating_)
@@ -55,7 +55,12 @@ private:
     template <class T>
     T at(std::int64_t offset) const { return static_cast<const T*>(x_.data)[offset]; }
     double number(std::int64_t offset) const {
-        return x_.dtype == Dtype::float32 ? static_cast<double>(at<float>(offset)) : at<double>(offset);
+        switch (x_.dtype) {
+            case Dtype::float32: return static_cast<double>(at<float>(offset));
+            case Dtype::float16: return static_cast<double>(at<float16>(offset));
+            case Dtype::bfloat16: return static_cast<double>(at<bfloat16>(offset));
+            default: return at<double>(offset);
+        }
     }
 
     bool is_cut(int d) const { return summarised_ && x_.shape[d] > 2 * o_.edgeitems; }

@@ -108,13 +108,13 @@ inline std::vector<double> numbers_of(const nn::AnyTensorHandle& tensor) {
         case Dtype::int32: append_numbers<std::int32_t>(numbers, x); break;
         case Dtype::uint8: append_numbers<std::uint8_t>(numbers, x); break;
         case Dtype::boolean: append_numbers<bool>(numbers, x); break;
+        case Dtype::float16: append_numbers<float16>(numbers, x); break;
+        case Dtype::bfloat16: append_numbers<bfloat16>(numbers, x); break;
     }
     return numbers;
 }
 
-inline bool is_floating(const nn::AnyTensorHandle& tensor) {
-    return tensor.dtype() == Dtype::float32 || tensor.dtype() == Dtype::float64;
-}
+inline bool is_floating(const nn::AnyTensorHandle& tensor) { return headtorch::is_floating(tensor.dtype()); }
 
 /// The shape without trailing ones: [n, 1] counts as [n].
 inline Shape without_trailing_ones(const Shape& shape) {

@@ -5,8 +5,9 @@
 /// Halfs on the CPU: they are turned into floats, the kernels of floats run, and what they write is rounded. Here are the ways there and
 /// back; the kernels in between are in device/cpu/half_kernels.hpp.
 
-#include <algorithm>
+#include <concepts>
 #include <cstdint>
+#include <type_traits>
 
 #if defined(__F16C__)
 #include <immintrin.h>
@@ -53,23 +54,6 @@ HEADTORCH_ALWAYS_INLINE Packet<A, W> load_as(const T* p) {
     }
 }
 
-/// Pooled memory for n values, given back at the end of the scope.
-template <class T>
-class Scratch {
-public:
-    explicit Scratch(std::int64_t n)
-        : bytes_(static_cast<std::size_t>(n) * sizeof(T)), data_(n == 0 ? nullptr : static_cast<T*>(allocate(bytes_))) {}
-    ~Scratch() { deallocate(data_, bytes_); }
-    Scratch(const Scratch&) = delete;
-    Scratch& operator=(const Scratch&) = delete;
-    T* data() const { return data_; }
-    T& operator[](std::int64_t i) const { return data_[i]; }
-
-private:
-    std::size_t bytes_;
-    T* data_;
-};
-
 /// What a kernel does with an array.
 enum class Access { read, write, change };
 
@@ -96,10 +80,10 @@ private:
 };
 
 template <Half T>
-AsFloats<Access::read, T> read(const T* halfs, std::int64_t n) { return {halfs, n}; }
+AsFloats<Access::read, T> reads(const T* halfs, std::int64_t n) { return {halfs, n}; }
 template <Half T>
-AsFloats<Access::write, T> write(T* halfs, std::int64_t n) { return {halfs, n}; }
+AsFloats<Access::write, T> writes(T* halfs, std::int64_t n) { return {halfs, n}; }
 template <Half T>
-AsFloats<Access::change, T> change(T* halfs, std::int64_t n) { return {halfs, n}; }
+AsFloats<Access::change, T> changes(T* halfs, std::int64_t n) { return {halfs, n}; }
 
 }  // namespace headtorch::cpu

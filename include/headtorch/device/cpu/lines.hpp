@@ -30,7 +30,7 @@ namespace detail {
 /// Is a a better candidate than b? NaN is the best of all.
 template <class Op, class T>
 bool is_better(T a, T b) {
-    if constexpr (std::is_floating_point_v<T>)
+    if constexpr (Floating<T>)
         if (a != a) return b == b;
     return std::same_as<Op, reduction::Max> ? a > b : a < b;
 }

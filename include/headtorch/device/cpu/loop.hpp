@@ -44,18 +44,21 @@ HEADTORCH_NOINLINE void move_words(const Loop& loop, std::size_t k, std::int64_t
     }
 }
 
+using Word16 __attribute__((may_alias)) = std::uint16_t;
 using Word32 __attribute__((may_alias)) = std::uint32_t;
 using Word64 __attribute__((may_alias)) = std::uint64_t;
 
 }  // namespace detail
 
-/// Copies elements begin … begin + count of operand k, of 1, 4 or 8 bytes each, to (`gather`) or from a plain buffer.
+/// Copies elements begin … begin + count of operand k, of 1, 2, 4 or 8 bytes each, to (`gather`) or from a plain buffer.
 inline void move_elements(const Loop& loop, std::size_t k, std::int64_t begin, std::int64_t count, void* operand, void* buffer,
                           std::size_t bytes, bool gather) {
     if (bytes == 4)
         detail::move_words(loop, k, begin, count, static_cast<detail::Word32*>(operand), static_cast<detail::Word32*>(buffer), gather);
     else if (bytes == 8)
         detail::move_words(loop, k, begin, count, static_cast<detail::Word64*>(operand), static_cast<detail::Word64*>(buffer), gather);
+    else if (bytes == 2)
+        detail::move_words(loop, k, begin, count, static_cast<detail::Word16*>(operand), static_cast<detail::Word16*>(buffer), gather);
     else
         detail::move_words(loop, k, begin, count, static_cast<std::uint8_t*>(operand), static_cast<std::uint8_t*>(buffer), gather);
 }

@@ -11,6 +11,7 @@
 #include <utility>
 
 #include "headtorch/core/dtype.hpp"
+#include "headtorch/device/cpu/half.hpp"
 #include "headtorch/device/cpu/loop.hpp"
 #include "headtorch/device/cpu/packet.hpp"
 #include "headtorch/device/cpu/packet_math.hpp"
@@ -88,6 +89,34 @@ void run_kernel(const void* formula, std::int64_t n, void* out, const void* cons
     }(std::index_sequence_for<In...>{});
 }
 
+/// The same where some elements are halfs: pieces of them as floats, and the kernel of floats.
+template <class F, class Out, class... In>
+void run_half_kernel(const void* formula, std::int64_t n, void* out, const void* const* in, const Loop*) {
+    constexpr std::int64_t block = 256;
+    alignas(buffer_alignment) float buffers[1 + sizeof...(In)][block];
+    for (std::int64_t i = 0; i < n; i += block) {
+        const std::int64_t count = std::min(block, n - i);
+        const void* pieces[1 + sizeof...(In)] = {};
+        int k = 0;
+        [[maybe_unused]] const auto prepare = [&]<class T>(const T* from) {
+            if constexpr (Half<T>) {
+                widen(from + i, count, buffers[k]);
+                pieces[k] = buffers[k];
+            } else {
+                pieces[k] = from + i;
+            }
+            ++k;
+        };
+        (prepare(static_cast<const In*>(in[k])), ...);
+        if constexpr (Half<Out>) {
+            run_kernel<F, float, ComputeType<In>...>(formula, count, buffers[k], pieces, nullptr);
+            narrow(static_cast<const float*>(buffers[k]), count, static_cast<Out*>(out) + i);
+        } else {
+            run_kernel<F, Out, ComputeType<In>...>(formula, count, static_cast<Out*>(out) + i, pieces, nullptr);
+        }
+    }
+}
+
 inline void* advance(void* pointer, std::int64_t elements, std::uint8_t bytes) { return static_cast<char*>(pointer) + elements * bytes; }
 
 }  // namespace detail
@@ -96,7 +125,10 @@ inline void* advance(void* pointer, std::int64_t elements, std::uint8_t bytes) {
 template <class F, class Out, class... In>
 constexpr MapKernel map_kernel(Cpu) {
     static_assert(sizeof...(In) < Loop::max_operands, "headtorch: a formula takes at most seven tensors");
-    return &detail::run_kernel<F, Out, In...>;
+    if constexpr (Half<Out> || (Half<In> || ...))
+        return &detail::run_half_kernel<F, Out, In...>;
+    else
+        return &detail::run_kernel<F, Out, In...>;
 }
 
 /// out[i] = f(in[i]...) for plain arrays of n elements. A large result is computed in pieces in the nearest cache, which are then streamed,

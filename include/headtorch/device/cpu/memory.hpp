@@ -288,6 +288,23 @@ inline void empty_cache() {
 /// Blocks beyond this many bytes go back to the system instead of being kept (4 GiB at first).
 inline void set_cache_limit(std::size_t bytes) { detail::Depot::instance().set_limit(bytes); }
 
+/// Pooled memory for n values, given back at the end of the scope.
+template <class T>
+class Scratch {
+public:
+    explicit Scratch(std::int64_t n)
+        : bytes_(static_cast<std::size_t>(n) * sizeof(T)), data_(n == 0 ? nullptr : static_cast<T*>(allocate(bytes_))) {}
+    ~Scratch() { deallocate(data_, bytes_); }
+    Scratch(const Scratch&) = delete;
+    Scratch& operator=(const Scratch&) = delete;
+    T* data() const { return data_; }
+    T& operator[](std::int64_t i) const { return data_[i]; }
+
+private:
+    std::size_t bytes_;
+    T* data_;
+};
+
 }  // namespace headtorch::cpu
 
 namespace headtorch {

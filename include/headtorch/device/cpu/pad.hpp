@@ -19,7 +19,7 @@ namespace cpu::detail {
 /// std::copy_n without a call of a function, for rows are short.
 template <class T>
 HEADTORCH_ALWAYS_INLINE void copy_run(const T* from, std::int64_t n, T* to) {
-    if constexpr (std::is_same_v<T, bool>) {
+    if constexpr (std::is_same_v<T, bool> || Half<T>) {
         std::copy_n(from, n, to);
     } else {
         constexpr int W = native_lanes<T>;
@@ -30,7 +30,7 @@ HEADTORCH_ALWAYS_INLINE void copy_run(const T* from, std::int64_t n, T* to) {
 /// The same value n times.
 template <class T>
 HEADTORCH_ALWAYS_INLINE void fill_run(T* to, std::int64_t n, T value) {
-    if constexpr (std::is_same_v<T, bool>) {
+    if constexpr (std::is_same_v<T, bool> || Half<T>) {
         std::fill_n(to, n, value);
     } else {
         constexpr int W = native_lanes<T>;

@@ -9,6 +9,7 @@
 #include <cstdint>
 #include <type_traits>
 
+#include "headtorch/device/cpu/half.hpp"
 #include "headtorch/device/cpu/memory.hpp"
 #include "headtorch/device/cpu/packet.hpp"
 #include "headtorch/device/cpu/packet_math.hpp"
@@ -20,23 +21,6 @@ namespace headtorch::cpu {
 
 /// Elements in a block of a reduction: enough to be worth a thread.
 inline constexpr std::int64_t reduce_block = 32768;
-
-/// Pooled memory for n values, given back at the end of the scope.
-template <class T>
-class Scratch {
-public:
-    explicit Scratch(std::int64_t n)
-        : bytes_(static_cast<std::size_t>(n) * sizeof(T)), data_(n == 0 ? nullptr : static_cast<T*>(allocate(bytes_))) {}
-    ~Scratch() { deallocate(data_, bytes_); }
-    Scratch(const Scratch&) = delete;
-    Scratch& operator=(const Scratch&) = delete;
-    T* data() const { return data_; }
-    T& operator[](std::int64_t i) const { return data_[i]; }
-
-private:
-    std::size_t bytes_;
-    T* data_;
-};
 
 /// Steps through the indices of some dimensions in row-major order, with the offsets they have in the operand and in the result.
 class ReduceWalk {
@@ -98,10 +82,10 @@ HEADTORCH_ALWAYS_INLINE A fold_lanes(const Op& op, const Packet<A, W>& x) {
     } else if constexpr (W == 2) {
         return static_cast<A>(op.combine(x[0], x[1]));
     } else {
-        using Half = Packet<A, W / 2>;
+        using Lower = Packet<A, W / 2>;
         alignas(simd_bytes) A lanes[W];
         x.store(lanes);
-        return fold_lanes(op, Half(op.combine(Half::load(lanes), Half::load(lanes + W / 2))));
+        return fold_lanes(op, Lower(op.combine(Lower::load(lanes), Lower::load(lanes + W / 2))));
     }
 }
 
@@ -118,7 +102,7 @@ A reduce_run(const Op& op, const T* x, std::int64_t n, std::int64_t stride, A ce
     std::int64_t i = 0;
     if (n >= W) {
         const P c = center;
-        const auto load = [&](std::int64_t at) { return P(mapped(op, convert<A>(Packet<T, W>::load(x + at)), c)); };
+        const auto load = [&](std::int64_t at) { return P(mapped(op, load_as<A, W>(x + at), c)); };
         P sum0 = load(0);
         i = W;
         if (n >= 4 * W) {
@@ -198,7 +182,7 @@ HEADTORCH_ALWAYS_INLINE void gather_rows(const Op& op, const T* const (&row)[R],
     std::int64_t j = 0;
     for (; j + W <= width; j += W) {
         const P c = reduction::Centred<Op> ? P::load(center + j) : P{};
-        const auto load = [&](int r) { return P(mapped(op, convert<A>(Packet<T, W>::load(row[r] + j)), c)); };
+        const auto load = [&](int r) { return P(mapped(op, load_as<A, W>(row[r] + j), c)); };
         if constexpr (R == 4) {
             const P sum = op.combine(P(op.combine(load(0), load(1))), P(op.combine(load(2), load(3))));
             P(op.combine(P::load(sums + j), sum)).store(sums + j);
@@ -324,7 +308,7 @@ void reduce(Cpu, const Op& op, const T* x, const ReducePlan& plan, Out* y,
 
 /// out[i] = value[0] * scale for n elements.
 template <class T>
-void spread(Cpu, const T* value, std::type_identity_t<T> scale, std::int64_t n, T* out) {
+void spread(Cpu, const T* value, std::type_identity_t<ComputeType<T>> scale, std::int64_t n, T* out) {
     std::fill(out, out + n, static_cast<T>(value[0] * scale));
 }
 

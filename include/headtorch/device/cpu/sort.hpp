@@ -30,7 +30,7 @@ struct Ranked {
 
 template <class T>
 bool is_less(T a, T b) {
-    if constexpr (std::is_floating_point_v<T>) {
+    if constexpr (Floating<T>) {
         return a < b || (b != b && a == a);
     } else {
         return a < b;
@@ -81,7 +81,7 @@ void sort_lines(Cpu, const T* x, const Lines& lines, bool descending, SortExtent
 template <class T>
 void median_lines(Cpu, const T* x, const Lines& lines, T* values, std::int64_t* indices) {
     sort_lines(Cpu{}, x, lines, false, SortExtent::element_k, (lines.length + 1) / 2, (lines.length - 1) / 2, 1, values, indices);
-    if constexpr (std::is_floating_point_v<T>) {
+    if constexpr (Floating<T>) {
         for_each_tile(lines, lines.inner, [&](std::int64_t start, std::int64_t width) {
             for (std::int64_t j = 0; j < width; ++j) {
                 const T* line = x + start + j;
