@@ -13,8 +13,8 @@
 #include <type_traits>
 #include <utility>
 
-#include "headtorch/core/half.hpp"
 #include "headtorch/device/cuda/launch.cuh"
+#include "headtorch/device/cuda/operand.cuh"
 #include "headtorch/device/cuda/walk.cuh"
 #include "headtorch/device/device.hpp"
 #include "headtorch/device/map.hpp"
@@ -43,7 +43,7 @@ __global__ void map_kernel_plain(F formula, int n, Out* out, const In*... in) {
         Lanes<Out, lanes> y;
         std::apply(
             [&](const auto&... x) {
-                for (int j = 0; j < lanes; ++j) y.at[j] = static_cast<Out>(formula(static_cast<ComputeType<In>>(x.at[j])...));
+                for (int j = 0; j < lanes; ++j) y.at[j] = static_cast<Out>(formula(static_cast<OperandOf<In>>(x.at[j])...));
             },
             loaded);
         reinterpret_cast<Lanes<Out, lanes>*>(out)[group] = y;
@@ -57,7 +57,7 @@ __global__ void map_kernel_plain(F formula, int n, Out* out, const In*... in) {
     }
     if (lanes > 1 && first < n - groups * lanes) {  // what does not fill a group
         const int i = groups * lanes + first;
-        out[i] = static_cast<Out>(formula(static_cast<ComputeType<In>>(in[i])...));
+        out[i] = static_cast<Out>(formula(static_cast<OperandOf<In>>(in[i])...));
     }
 }
 
@@ -67,7 +67,7 @@ __global__ void map_kernel_strided(F formula, int n, Walk<1 + sizeof...(In)> wal
     for (int i = first; i < n && i <= first + step; i += step) {
         const auto at = walk.offsets(i);
         [&]<std::size_t... K>(std::index_sequence<K...>) {
-            out[at.of[0]] = static_cast<Out>(formula(static_cast<ComputeType<In>>(in[at.of[K + 1]])...));
+            out[at.of[0]] = static_cast<Out>(formula(static_cast<OperandOf<In>>(in[at.of[K + 1]])...));
         }(std::index_sequence_for<In...>{});
     }
 }
