@@ -6,6 +6,7 @@
 
 #include "headtorch/headtorch.hpp"
 #include "tests/support/catch.hpp"
+#include "tests/support/filled.hpp"
 
 using namespace headtorch;
 
@@ -25,7 +26,7 @@ template <class Layer>
 Layer& with_plain_weights(Layer& layer) {
     NoGrad guard;
     const Tensor<double> weight = layer.weight;
-    for (std::int64_t i = 0; i < weight.numel(); ++i) weight.data()[i] = static_cast<double>(i % 7 - 3) / 4;
+    weight.copy_(testing::filled<double>(weight.shape(), [](std::int64_t i) { return static_cast<double>(i % 7 - 3) / 4; }));
     layer.bias.zero_();
     return layer;
 }

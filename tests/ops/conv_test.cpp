@@ -48,12 +48,13 @@ Gradients by_definition(const ConvGeometry& g, const Tensor<T>& x, const Tensor<
     for (auto [list, tensor] : {std::pair{&r.y, &dy}, std::pair{&r.dx, &x}, std::pair{&r.dw, &w}, std::pair{&r.db, &b}})
         list->assign(static_cast<std::size_t>(tensor->numel()), 0);
     const ConvAxis(&a)[3] = g.axes;
+    const auto xs = x.tolist(), ws = w.tolist(), bs = b.tolist(), dys = dy.tolist();
     const auto at = [](std::int64_t i) { return static_cast<std::size_t>(i); };
     for (std::int64_t i = 0; i < dy.numel(); ++i) {
         const std::int64_t ox = i % a[2].out, oy = i / a[2].out % a[1].out, oz = i / (a[1].out * a[2].out) % a[0].out;
         const std::int64_t m = i / g.out_size() % g.out_channels, n = i / g.out_size() / g.out_channels, group = m / g.group_outputs();
-        const double gradient = dy.data()[i];
-        double sum = b.data()[m];
+        const double gradient = dys[at(i)];
+        double sum = bs[at(m)];
         r.db[at(m)] += gradient;
         for (std::int64_t k = 0; k < g.group_inputs() * g.taps(); ++k) {
             const std::int64_t kx = k % a[2].kernel, ky = k / a[2].kernel % a[1].kernel, kz = k / (a[1].kernel * a[2].kernel) % a[0].kernel;
@@ -64,9 +65,9 @@ Gradients by_definition(const ConvGeometry& g, const Tensor<T>& x, const Tensor<
             const std::int64_t channel = group * g.group_inputs() + k / g.taps();
             const std::int64_t from = (((n * g.in_channels + channel) * a[0].in + iz) * a[1].in + iy) * a[2].in + ix;
             const std::int64_t tap = m * g.group_inputs() * g.taps() + k;
-            sum += static_cast<double>(x.data()[from]) * static_cast<double>(w.data()[tap]);
-            r.dx[at(from)] += gradient * static_cast<double>(w.data()[tap]);
-            r.dw[at(tap)] += gradient * static_cast<double>(x.data()[from]);
+            sum += static_cast<double>(xs[at(from)]) * static_cast<double>(ws[at(tap)]);
+            r.dx[at(from)] += gradient * static_cast<double>(ws[at(tap)]);
+            r.dw[at(tap)] += gradient * static_cast<double>(xs[at(from)]);
         }
         r.y[at(i)] = sum;
     }

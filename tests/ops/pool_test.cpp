@@ -26,6 +26,7 @@ std::pair<std::vector<T>, std::vector<T>> plain_max_pool(const Tensor<T>& x, std
                                                          std::int64_t d) {
     const std::int64_t planes = x.size(0), h = x.size(1), w = x.size(2);
     const std::int64_t rows = (h + 2 * p - d * (k - 1) - 1) / s + 1, columns = (w + 2 * p - d * (k - 1) - 1) / s + 1;
+    const auto host = x.template to<Cpu>();
     std::vector<T> y, dx(static_cast<std::size_t>(x.numel()));
     for (std::int64_t n = 0; n < planes; ++n)
         for (std::int64_t i = 0; i < rows; ++i)
@@ -34,9 +35,9 @@ std::pair<std::vector<T>, std::vector<T>> plain_max_pool(const Tensor<T>& x, std
                 for (std::int64_t a = 0; a < k; ++a)
                     for (std::int64_t b = 0; b < k; ++b) {
                         const std::int64_t r = i * s - p + a * d, c = j * s - p + b * d, at = (n * h + r) * w + c;
-                        if (r >= 0 && r < h && c >= 0 && c < w && (best < 0 || x.data()[at] > x.data()[best])) best = at;
+                        if (r >= 0 && r < h && c >= 0 && c < w && (best < 0 || host.data()[at] > host.data()[best])) best = at;
                     }
-                y.push_back(x.data()[best]);
+                y.push_back(host.data()[best]);
                 dx[static_cast<std::size_t>(best)] += static_cast<T>(y.size());
             }
     return {y, dx};

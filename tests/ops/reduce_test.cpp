@@ -10,6 +10,7 @@
 
 #include "headtorch/autograd/gradcheck.hpp"
 #include "tests/support/catch.hpp"
+#include "tests/support/filled.hpp"
 #include "tests/support/threads.hpp"
 
 using namespace headtorch;
@@ -23,9 +24,7 @@ constexpr double nan_value = std::numeric_limits<double>::quiet_NaN();
 /// Small whole numbers, the same at every call: their sums are exact.
 template <class T>
 Tensor<T> whole_numbers(const Shape& shape) {
-    auto x = empty<T>(shape);
-    for (std::int64_t i = 0; i < x.numel(); ++i) x.data()[i] = static_cast<T>((i * 7919 + i / 7) % 13);
-    return x;
+    return filled<T>(shape, [](std::int64_t i) { return (i * 7919 + i / 7) % 13; });
 }
 
 /// Sums over the dimensions in `mask`, one element after the other, with the reduced dimensions kept.
@@ -33,14 +32,13 @@ template <class T>
 std::vector<double> slow_sums(const Tensor<T>& x, DimMask mask) {
     const Shape shape = reduced_shape(x.shape(), mask, true);
     const Strides strides = shape.contiguous_strides();
+    const auto values = x.tolist();
     std::vector<double> sums(static_cast<std::size_t>(shape.numel()));
     for (std::int64_t i = 0; i < x.numel(); ++i) {
-        std::int64_t from = 0, to = 0, rest = i;
-        for (int d = x.dim() - 1; d >= 0; rest /= x.shape()[d--]) {
-            from += rest % x.shape()[d] * x.strides()[d];
+        std::int64_t to = 0, rest = i;
+        for (int d = x.dim() - 1; d >= 0; rest /= x.shape()[d--])
             if (!(mask >> d & 1u)) to += rest % x.shape()[d] * strides[d];
-        }
-        sums[static_cast<std::size_t>(to)] += static_cast<double>(x.data()[from]);
+        sums[static_cast<std::size_t>(to)] += static_cast<double>(values[static_cast<std::size_t>(i)]);
     }
     return sums;
 }
@@ -170,7 +168,7 @@ TEST_CASE("NaN is the largest and the smallest", "[ops]") {
     auto x = full<double>({100}, 1.0);
     for (const std::int64_t at : {0, 1, 50, 99}) {
         const auto y = x.clone();
-        y.data()[at] = nan_value;
+        y[at].fill_(nan_value);
         CHECK(std::isnan(max(y).item()));
         CHECK(std::isnan(min(y).item()));
         CHECK(std::isnan(amax(y.view(10, 10), 0).tolist()[static_cast<std::size_t>(at % 10)]));

@@ -10,6 +10,7 @@
 
 #include "headtorch/autograd/gradcheck.hpp"
 #include "tests/support/catch.hpp"
+#include "tests/support/filled.hpp"
 
 using namespace headtorch;
 
@@ -19,14 +20,15 @@ using Indices = std::vector<std::int64_t>;
 }  // namespace
 
 TEST_CASE("equal elements keep their order", "[ops]") {
-    const auto x = empty<float>({2000});
-    for (std::int64_t i = 0; i < x.numel(); ++i) x.data()[i] = static_cast<float>(i * 31 % 7);
+    const auto x = testing::filled<float>({2000}, [](std::int64_t i) { return i * 31 % 7; });
     for (const bool descending : {false, true}) {
-        const auto [values, indices] = sort(x, {.dim = 0, .descending = descending, .stable = true});
-        for (std::int64_t i = 1; i < x.numel(); ++i) {
-            const float a = values.data()[i - 1], b = values.data()[i];
+        const auto sorted = sort(x, {.dim = 0, .descending = descending, .stable = true});
+        const auto values = sorted.values.tolist();
+        const auto indices = sorted.indices.tolist();
+        for (std::size_t i = 1; i < values.size(); ++i) {
+            const float a = values[i - 1], b = values[i];
             REQUIRE((a == b || (a > b) == descending));
-            if (a == b) REQUIRE(indices.data()[i - 1] < indices.data()[i]);
+            if (a == b) REQUIRE(indices[i - 1] < indices[i]);
         }
     }
 }
@@ -42,8 +44,7 @@ TEST_CASE("NaN is sorted behind infinity", "[ops]") {
 }
 
 TEST_CASE("the largest of many, by either way", "[ops]") {
-    const auto x = empty<double>({3, 1000});
-    for (std::int64_t i = 0; i < x.numel(); ++i) x.data()[i] = static_cast<double>(i * 7919 % 1009);
+    const auto x = testing::filled<double>({3, 1000}, [](std::int64_t i) { return i * 7919 % 1009; });
     for (const bool largest : {true, false}) {
         const auto sorted = sort(x, 1, largest);
         for (const std::int64_t k : {0, 1, 5, 500, 1000}) {

@@ -9,6 +9,7 @@
 
 #include "headtorch/autograd/gradcheck.hpp"
 #include "tests/support/catch.hpp"
+#include "tests/support/filled.hpp"
 #include "tests/support/threads.hpp"
 
 using namespace headtorch;
@@ -38,8 +39,7 @@ TEST_CASE("arguments of var and std", "[ops]") {
 }
 
 TEST_CASE("variance of numbers far from zero", "[ops]") {
-    const auto x = empty<float>({2, 50'000});
-    for (std::int64_t i = 0; i < x.numel(); ++i) x.data()[i] = static_cast<float>(4'000'000 + i % 2);
+    const auto x = testing::filled<float>({2, 50'000}, [](std::int64_t i) { return 4'000'000 + i % 2; });
     CHECK(var(x, false).item() == 0.25f);
     CHECK(var(x, 1, 0).tolist() == std::vector<float>{0.25f, 0.25f});
     CHECK(var(x.t(), 0, 0).tolist() == std::vector<float>{0.25f, 0.25f});

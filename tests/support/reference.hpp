@@ -83,8 +83,8 @@ public:
     }
     template <class... U>
     Results(const std::tuple<U...>& tensors) { std::apply([&](const auto&... tensor) { (add(tensor), ...); }, tensors); }
-    Results(const ValuesAndIndices<T, Cpu>& both) : Results(std::tuple(both.values, both.indices)) {}
-    Results(const ValuesAndIndices<std::int64_t, Cpu>& both) : Results(std::tuple(both.values, both.indices)) {}
+    Results(const ValuesAndIndices<T, DefaultDevice>& both) : Results(std::tuple(both.values, both.indices)) {}
+    Results(const ValuesAndIndices<std::int64_t, DefaultDevice>& both) : Results(std::tuple(both.values, both.indices)) {}
 
     std::vector<Ref<TensorImpl>> all;
     std::vector<Tensor<T>> typed;  ///< undefined where another type came out

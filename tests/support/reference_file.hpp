@@ -15,6 +15,8 @@
 #include <utility>
 #include <vector>
 
+#include "headtorch/ops/copy.hpp"
+#include "headtorch/tensor/access.hpp"
 #include "headtorch/tensor/tensor.hpp"
 
 namespace headtorch::testing {
@@ -53,12 +55,12 @@ enum class Layout { contiguous, strided };
 /// A tensor of these values. Strided: column-major, every other element, after a gap; the gaps hold NaN (or -1), which no op may touch.
 template <class T>
 Tensor<T> make_tensor(const Shape& shape, const std::vector<T>& values, Layout layout = Layout::contiguous) {
-    if (layout == Layout::contiguous) {
-        Tensor<T> tensor = empty<T>(shape);
-        std::copy(values.begin(), values.end(), tensor.data());
-        return tensor;
+    const bool strided = layout == Layout::strided;
+    const auto buffer = empty<T, Cpu>(strided ? Shape{2 * shape.numel() + 1} : shape);
+    if (!strided) {
+        std::copy(values.begin(), values.end(), buffer.data());
+        return buffer.template to<DefaultDevice>();
     }
-    const Tensor<T> buffer = empty<T>({2 * shape.numel() + 1});
     const T gap = std::numeric_limits<T>::has_quiet_NaN ? std::numeric_limits<T>::quiet_NaN() : static_cast<T>(-1);
     std::fill_n(buffer.data(), buffer.numel(), gap);
     Strides strides = shape;
@@ -67,29 +69,31 @@ Tensor<T> make_tensor(const Shape& shape, const std::vector<T>& values, Layout l
         strides[i] = step;
         step *= std::max<std::int64_t>(1, shape[i]);
     }
-    const Tensor<T> tensor(alias_impl(*buffer.get(), shape, strides, 1));
     for (std::size_t i = 0; i < values.size(); ++i) {
-        std::int64_t offset = 0, rest = static_cast<std::int64_t>(i);
+        std::int64_t offset = 1, rest = static_cast<std::int64_t>(i);
         for (int d = shape.rank() - 1; d >= 0; rest /= shape[d--]) offset += rest % shape[d] * strides[d];
-        tensor.data()[offset] = values[i];
+        buffer.data()[offset] = values[i];
     }
-    return tensor;
+    return Tensor<T>(alias_impl(*buffer.template to<DefaultDevice>().get(), shape, strides, 1));
 }
 
 /// All elements of a tensor of any type, row-major.
 inline std::vector<double> numbers_of(const TensorImpl& tensor) {
     std::vector<double> numbers;
-    for (std::int64_t i = 0; i < tensor.numel; ++i) {
-        std::int64_t offset = 0, rest = i;
-        for (int d = tensor.shape.rank() - 1; d >= 0; rest /= tensor.shape[d--]) offset += rest % tensor.shape[d] * tensor.strides[d];
-        switch (tensor.dtype) {
-            case Dtype::float32: numbers.push_back(static_cast<double>(static_cast<const float*>(tensor.data)[offset])); break;
-            case Dtype::float64: numbers.push_back(static_cast<const double*>(tensor.data)[offset]); break;
-            case Dtype::int64: numbers.push_back(static_cast<double>(static_cast<const std::int64_t*>(tensor.data)[offset])); break;
-            case Dtype::int32: numbers.push_back(static_cast<const std::int32_t*>(tensor.data)[offset]); break;
-            case Dtype::uint8: numbers.push_back(static_cast<const std::uint8_t*>(tensor.data)[offset]); break;
-            case Dtype::boolean: numbers.push_back(static_cast<const bool*>(tensor.data)[offset] ? 1 : 0); break;
-        }
+    const auto append = [&]<class T>(T) {
+        const Ref<TensorImpl> impl = alias_impl(tensor);
+        for (const T x : tensor.device == DeviceKind::cpu ? Tensor<T, Cpu>(impl).tolist() : Tensor<T, DefaultDevice>(impl).tolist())
+            numbers.push_back(static_cast<double>(x));
+    };
+    switch (tensor.dtype) {
+        case Dtype::float32: append(float{}); break;
+        case Dtype::float64: append(double{}); break;
+        case Dtype::float16: append(float16{}); break;
+        case Dtype::bfloat16: append(bfloat16{}); break;
+        case Dtype::int64: append(std::int64_t{}); break;
+        case Dtype::int32: append(std::int32_t{}); break;
+        case Dtype::uint8: append(std::uint8_t{}); break;
+        case Dtype::boolean: append(bool{}); break;
     }
     return numbers;
 }

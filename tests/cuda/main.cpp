@@ -1,0 +1,22 @@
+// headtorch: tensors and autograd for C++20.
+// SPDX-License-Identifier: MIT
+
+// main() of the tests of CUDA: without a GPU they are skipped, and say so.
+#if __has_include(<catch2/catch_session.hpp>)
+#include <catch2/catch_session.hpp>
+#else
+#define CATCH_CONFIG_RUNNER
+#include <catch2/catch.hpp>
+#endif
+
+#include <cstdio>
+
+#include "headtorch/device/cuda/device.cuh"
+
+int main(int argc, char** argv) {
+    if (!headtorch::cuda::is_available()) {
+        std::puts("skipped: there is no NVIDIA GPU here, or no driver for it");
+        return 77;
+    }
+    return Catch::Session().run(argc, argv);
+}
