@@ -95,6 +95,7 @@
 #include "headtorch/tensor/random.hpp"
 #include "headtorch/train/early_stopping.hpp"
 #include "headtorch/train/fit.hpp"
+#include "headtorch/train/graphed_step.hpp"
 #include "headtorch/train/history.hpp"
 #include "headtorch/train/lr_finder.hpp"
 #include "headtorch/train/metrics.hpp"

@@ -188,6 +188,22 @@ TEST_CASE("Eigen, OpenMP and intrinsics are included by device/cpu only", "[stru
     require_none(offences);
 }
 
+TEST_CASE("CUDA is included by device/cuda and cuda.hpp only, and cuda.hpp reaches all of it", "[structure]") {
+    std::vector<std::string> offences;
+    const std::set<std::string> reached = reached_from("headtorch/cuda.hpp");
+    for (const auto& [name, header] : headers()) {
+        if (name.rfind("headtorch/device/cuda/", 0) == 0) {
+            if (!reached.contains(name)) offences.push_back(name + " is not reached from cuda.hpp");
+            continue;
+        }
+        for (const std::string& other : header.others)
+            if (other.rfind("cu", 0) == 0) offences.push_back(name + " includes <" + other + ">");
+        for (const std::string& other : header.ours)
+            if (other.rfind("headtorch/device/cuda/", 0) == 0 && name != "headtorch/cuda.hpp") offences.push_back(name + " includes " + other);
+    }
+    require_none(offences);
+}
+
 TEST_CASE("the umbrella and debug.hpp reach all that needs Eigen alone, and nothing more", "[structure]") {
     std::set<std::string> reached = reached_from("headtorch/headtorch.hpp");
     reached.merge(reached_from("headtorch/debug.hpp"));
@@ -206,6 +222,7 @@ TEST_CASE("the umbrella and debug.hpp reach all that needs Eigen alone, and noth
                 if (folder_of(each) == folder_of(name)) parts.insert(each);
     std::vector<std::string> offences;
     for (const auto& [name, header] : headers()) {
+        if (name.rfind("headtorch/device/cuda/", 0) == 0) continue;
         const bool opt_in = needs_more(name), in_umbrella = reached.contains(name);
         if (opt_in && in_umbrella) offences.push_back(name + " needs zlib or nlohmann-json, and the umbrella includes it");
         if (!opt_in && !in_umbrella && !parts.contains(name) && !folder_of(name).empty() && folder_of(name) != "viz" && folder_of(name) != "io")
