@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "headtorch/autograd/record.hpp"
+#include "headtorch/device/cpu/gather.hpp"
 #include "headtorch/ops/copy.hpp"
 #include "headtorch/tensor/create.hpp"
 #include "headtorch/tensor/view.hpp"
