@@ -6,6 +6,7 @@
 
 #include <cstdint>
 #include <optional>
+#include <string>
 #include <utility>
 
 #include "headtorch/autograd/record.hpp"
@@ -31,6 +32,10 @@ struct Lookup {
         return result;
     }
 };
+
+HEADTORCH_COLD inline std::string describe_row(const IndexRule& rule, std::int64_t index, std::int64_t) {
+    return message(rule.op, ": index ", index, " is outside of a table of ", rule.size, " rows");
+}
 
 template <class T, class D>
 Tensor<T, D> take_rows(const Tensor<T, D>& table, const Lookup<D>& lookup);
@@ -71,7 +76,8 @@ Tensor<T, D> take_rows(const Tensor<T, D>& table, const Lookup<D>& lookup) {
 
 /// y[i, j, …, :] = weight[indices[i, j, …], :] for a table `weight` [rows, width]. The row padding_idx (which may count from the end) gets
 /// no gradient. With max_norm, rows that are asked for are first, in place, scaled down to that norm_type-norm. With scale_grad_by_freq,
-/// gradients are divided by how often their row occurs in `indices`. Throws IndexError on a number outside of the table.
+/// gradients are divided by how often their row occurs in `indices`. Throws IndexError on a number outside of the table; on a
+/// GPU, the next time that something waits for its results.
 template <class T, class D>
 Tensor<T, D> embedding(const Tensor<std::int64_t, D>& indices, const Tensor<T, D>& weight, std::optional<std::int64_t> padding_idx = {},
                        std::optional<double> max_norm = {}, double norm_type = 2, bool scale_grad_by_freq = false) {
@@ -85,9 +91,7 @@ Tensor<T, D> embedding(const Tensor<std::int64_t, D>& indices, const Tensor<T, D
     if (padding_idx) lookup.padding = *padding_idx < 0 ? *padding_idx + rows : *padding_idx;
     lookup.by_frequency = scale_grad_by_freq;
     const std::int64_t* numbers = lookup.index.data();
-    if (const std::int64_t bad = find_bad_index(D{}, numbers, lookup.index.numel(), rows, 0); bad >= 0)
-        throw IndexError(message("embedding: index ", lookup.index.reshape({lookup.index.numel()})[bad].item(),
-                                 " is outside of a table of ", rows, " rows"));
+    check_index(D{}, numbers, lookup.index.numel(), IndexRule{.op = "embedding", .size = rows, .describe = detail::describe_row});
     if (max_norm) {
         if (!weight.is_contiguous()) throw ValueError("embedding: max_norm needs a contiguous weight, which it changes");
         if (!(*max_norm > 0) || !(norm_type > 0))

@@ -4,6 +4,7 @@
 
 /// Picking by index or mask: index_select, gather, scatter_add, take_along_dim, masked_select, masked_fill, nonzero, and their gradients.
 
+#include <string>
 #include <utility>
 
 #include "headtorch/device/cpu/gather.hpp"
@@ -15,12 +16,15 @@
 namespace headtorch {
 namespace detail {
 
+HEADTORCH_COLD inline std::string describe_index(const IndexRule& rule, std::int64_t index, std::int64_t) {
+    return message(rule.op, ": index ", index, " is out of range for a dimension of size ", rule.size, " in ", rule.sizes);
+}
+
+/// Negative ones count from the end. On a GPU, the error comes when its results are next waited for.
 template <class D>
 void check_indices(const char* op, const Tensor<std::int64_t, D>& index, std::int64_t size, const Shape& shape) {
-    const std::int64_t bad = find_bad_index(D{}, index.data(), index.numel(), size);
-    if (bad >= 0)
-        throw IndexError(
-            message(op, ": index ", index.reshape({-1})[bad].item(), " is out of range for a dimension of size ", size, " in ", shape));
+    check_index(D{}, static_cast<const std::int64_t*>(index.data()), index.numel(),
+                IndexRule{.op = op, .lowest = -size, .size = size, .describe = describe_index, .sizes = shape});
 }
 
 /// Every size of `index` but that along `dim` fits into `shape`.
@@ -149,16 +153,9 @@ Tensor<std::int64_t, D> nonzero(const Tensor<bool, D>& mask) {
     const auto m = detail::detached_contiguous(mask);
     auto flat = empty<std::int64_t, D>({m.numel()});
     const std::int64_t count = true_positions(D{}, m.data(), m.numel(), flat.data());
-    auto rows = empty<std::int64_t, Cpu>({count, mask.dim()});
-    const auto host = flat.template to<Cpu>();
-    for (std::int64_t i = 0; i < count; ++i) {
-        std::int64_t position = host.data()[i];
-        for (int d = mask.dim() - 1; d >= 0; --d) {
-            rows.data()[i * mask.dim() + d] = position % mask.shape()[d];
-            position /= mask.shape()[d];
-        }
-    }
-    return rows.template to<D>();
+    auto rows = empty<std::int64_t, D>({count, mask.dim()});
+    unravel(D{}, static_cast<const std::int64_t*>(flat.data()), count, mask.shape(), rows.data());
+    return rows;
 }
 
 namespace detail {
@@ -190,7 +187,7 @@ struct MaskedFill {
 /// x with `value` where `mask` is true; the two broadcast.
 template <class T, class D, Number S>
 Tensor<T, D> masked_fill(const Tensor<T, D>& x, const Tensor<bool, D>& mask, S value) {
-    auto y = detail::map_new<T>("masked_fill", formula::MaskedFill<T>{detail::element<T>(value)}, x, mask);
+    auto y = detail::map_new<T>("masked_fill", formula::MaskedFill<ComputeType<T>>{detail::element<T>(value)}, x, mask);
     if constexpr (Floating<T>) {
         if (autograd::needs_grad(x))
             return record("masked_fill", std::move(y), input(x, [mask = saved(mask), shape = x.shape()](const auto& g) {

@@ -7,9 +7,11 @@
 /// A largest element may stand in several windows: gradients add up. Of equal elements the first counts; NaN is larger than all.
 
 #include <cstdint>
+#include <string>
 #include <utility>
 
 #include "headtorch/autograd/record.hpp"
+#include "headtorch/device/cpu/check_index.hpp"
 #include "headtorch/device/cpu/pool_max.hpp"
 #include "headtorch/ops/copy.hpp"
 #include "headtorch/ops/pool_plan.hpp"
@@ -20,6 +22,10 @@ namespace detail {
 
 template <class D>
 using Places = Tensor<std::int32_t, D>;
+
+HEADTORCH_COLD inline std::string describe_place(const IndexRule& rule, std::int64_t index, std::int64_t) {
+    return message(rule.op, ": index ", index, " is outside of planes of ", rule.sizes[0], " x ", rule.sizes[1]);
+}
 
 template <class T, class D>
 Tensor<T, D> pick(const Tensor<T, D>& x, const Places<D>& at, const PoolPlan& plan);
@@ -131,13 +137,13 @@ Tensor<T, D> max_unpool2d(const Tensor<T, D>& x, const Tensor<std::int64_t, D>& 
     const IntList kernel = detail::spatial_sizes("max_unpool2d", "kernel_size", kernel_size, 2, 1);
     const IntList step = stride.empty() ? kernel : detail::spatial_sizes("max_unpool2d", "stride", stride, 2, 1);
     const IntList around = detail::spatial_sizes("max_unpool2d", "padding", padding, 2, 0);
-    PoolPlan plan{.planes = pooled.plan.planes};  // of the pooling that this undoes
+    PoolPlan plan{.planes = pooled.plan.planes, .anywhere = true};  // of the pooling that this undoes
     Shape shape = x.shape();
     for (int k = 0; k < 2; ++k) {
         PoolAxis& axis = k ? plan.columns : plan.rows;
         const int d = x.dim() - 2 + k;
         axis.out = x.shape()[d];
-        axis.kernel = 1;  // not pairs: the places may be anywhere
+        axis.kernel = 1;
         axis.in = (axis.out - 1) * step[k] - 2 * around[k] + kernel[k];
         const std::int64_t usual = axis.in;
         if (!output_size.empty()) {
@@ -150,10 +156,11 @@ Tensor<T, D> max_unpool2d(const Tensor<T, D>& x, const Tensor<std::int64_t, D>& 
     }
     detail::start_pooling("max_unpool2d", shape, 2);  // checks its size
     const auto wanted = detail::detached_contiguous(indices);
-    const std::int64_t bad = find_bad_index(D{}, wanted.data(), wanted.numel(), plan.in_size(), 0);
-    if (bad >= 0)
-        throw IndexError(message("max_unpool2d: index ", wanted.reshape({-1})[bad].item(), " is outside of planes of ", plan.rows.in, " x ",
-                                 plan.columns.in));
+    check_index(D{}, static_cast<const std::int64_t*>(wanted.data()), wanted.numel(),
+                IndexRule{.op = "max_unpool2d",
+                          .size = plan.in_size(),
+                          .describe = detail::describe_place,
+                          .sizes = {plan.rows.in, plan.columns.in}});
     const auto at = wanted.template to<std::int32_t>();
     auto y = empty<T, D>(shape);
     put_places(D{}, static_cast<const T*>(detail::detached_contiguous(x).data()), at.data(), plan.planes, plan.out_size(), plan.in_size(),

@@ -8,19 +8,13 @@
 #include <cstdint>
 
 #include "headtorch/core/shape.hpp"
+#include "headtorch/device/cpu/check_index.hpp"
 #include "headtorch/device/cpu/loop.hpp"
 #include "headtorch/device/cpu/parallel.hpp"
 #include "headtorch/device/device.hpp"
+#include "headtorch/device/gather.hpp"
 
 namespace headtorch {
-
-/// A contiguous tensor seen around one dimension: [outer, size, inner].
-struct Slabs {
-    std::int64_t outer = 1, size = 1, inner = 1;
-    Slabs(const Shape& shape, int dim) {
-        for (int d = 0; d < shape.rank(); ++d) (d < dim ? outer : d == dim ? size : inner) *= shape[d];
-    }
-};
 
 /// Adds element i of row-major `from` to element i of the view of `to` with this shape and these strides, which may show a place of `to`
 /// more than once.
@@ -39,17 +33,6 @@ void add_strided(Cpu, const T* from, const Shape& shape, const Strides& to_strid
         position.advance(count);
         done += count;
     }
-}
-
-/// The first index outside [lowest, size), or -1 when all are inside.
-inline std::int64_t find_bad_index(Cpu, const std::int64_t* index, std::int64_t count, std::int64_t size, std::int64_t lowest) {
-    for (std::int64_t i = 0; i < count; ++i)
-        if (index[i] < lowest || index[i] >= size) return i;
-    return -1;
-}
-/// The same where negative ones count from the end.
-inline std::int64_t find_bad_index(Cpu device, const std::int64_t* index, std::int64_t count, std::int64_t size) {
-    return find_bad_index(device, index, count, size, -size);
 }
 
 /// to[o, i, :] = from[o, index[i], :] for contiguous [outer, size, inner]; indices are checked already, negative ones count from the end.
@@ -125,6 +108,17 @@ inline std::int64_t true_positions(Cpu, const bool* mask, std::int64_t count, st
     for (std::int64_t i = 0; i < count; ++i)
         if (mask[i]) out[found++] = i;
     return found;
+}
+
+/// Turns each flat position in a contiguous tensor of `shape` into a row [i, j, …] of `rows`.
+inline void unravel(Cpu, const std::int64_t* flat, std::int64_t count, const Shape& shape, std::int64_t* rows) {
+    for (std::int64_t i = 0; i < count; ++i) {
+        std::int64_t position = flat[i];
+        for (int d = shape.rank() - 1; d >= 0; --d) {
+            rows[i * shape.rank() + d] = position % shape[d];
+            position /= shape[d];
+        }
+    }
 }
 
 }  // namespace headtorch

@@ -2,21 +2,13 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
-/// Sorting along lines, whole or as far as needed. Equal elements keep their order and NaN counts as the largest, so that every result is
-/// determined.
+/// Sorting along lines, whole or as far as needed.
 
 #include <algorithm>
 #include <cstdint>
 
 #include "headtorch/device/cpu/lines.hpp"
-
-namespace headtorch {
-
-/// How far sort_lines() goes: all of the line in order, the first `k` in order, or only element k - 1 in its place (with the lesser ones
-/// before it).
-enum class SortExtent { whole, first_k, element_k };
-
-}  // namespace headtorch
+#include "headtorch/device/sort.hpp"
 
 namespace headtorch::cpu {
 
