@@ -7,7 +7,8 @@
     python3 benchmarks/compare_pytorch.py build/bench/benchmarks/compare --threads 1
 
 Without the program it is built first. Every round runs each case once here and once there, so that what slows the machine down slows both.
-The work itself is in cases.hpp and networks.hpp, and in setups() below and networks.py.
+The work itself is in cases.hpp and networks.hpp, and in setups() below and networks.py; with --device cuda in cuda_cases.hpp and
+cuda_cases.py, where each case also says the most memory that it took, and times are those of CUDA's events.
 """
 import argparse
 import pathlib
@@ -185,19 +186,52 @@ class Headtorch:
         return float(self.process.stdout.readline())
 
 
+def on_cuda(args):
+    import cuda_cases
+    if not torch.cuda.is_available():
+        raise SystemExit("compare_pytorch.py: PyTorch finds no GPU here")
+    torch.set_default_device("cuda")
+    process = subprocess.Popen([args.program], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    print(f"{torch.cuda.get_device_name()}, PyTorch {torch.__version__}, medians of {args.rounds} rounds")
+    for heading, unit, cases in cuda_cases.GROUPS:
+        cases = [case for case in cases if args.only in case[0]]
+        if not cases:
+            continue
+        rate = unit.endswith("/s")
+        print(f"\n| {heading} ({unit}) | headtorch | PyTorch | times faster | MiB | PyTorch's MiB |\n|---|---:|---:|---:|---:|---:|")
+        for name, title, factor in cases:
+            rounds, peaks = [], (0, 0)
+            for _ in range(args.rounds):
+                print(name, args.duration, file=process.stdin, flush=True)
+                answer = process.stdout.readline().split()
+                if len(answer) != 2:
+                    raise SystemExit(f"compare_pytorch.py: {args.program} stopped at {name}")
+                theirs = cuda_cases.measure(name, args.duration)
+                rounds.append((float(answer[0]), theirs[0]))
+                peaks = (max(peaks[0], int(answer[1])), max(peaks[1], theirs[1]))
+            ours, theirs = (statistics.median(column) for column in zip(*rounds))
+            ratio = statistics.median(b / a for a, b in rounds)
+            shown = [factor / s if rate else factor * s for s in (ours, theirs)]
+            print(f"| {title} | {short(shown[0])} | {short(shown[1])} | {ratio:.2f} | {peaks[0] / 2**20:,.0f} | {peaks[1] / 2**20:,.0f} |",
+                  flush=True)
+
+
 def main():
     parser = argparse.ArgumentParser(description="headtorch beside PyTorch: medians and ratios of the same work")
     parser.add_argument("program", nargs="?", type=pathlib.Path, help="the compiled benchmarks/compare.cpp; built when not given")
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--rounds", type=int, default=15)
     parser.add_argument("--duration", type=float, default=0.1, help="seconds for one measurement")
+    parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
     parser.add_argument("--only", default="", help="cases whose name contains this")
     args = parser.parse_args()
     if args.rounds < 1 or args.threads < 1:
         parser.error("--rounds and --threads are at least 1")
     if not args.program:
         subprocess.run(["cmake", "--workflow", "--preset", "bench"], cwd=ROOT, check=True)
-        args.program = ROOT / "build/bench/benchmarks/compare"
+        args.program = ROOT / f"build/bench/benchmarks/compare{'_cuda' if args.device == 'cuda' else ''}"
+    if args.device == "cuda":
+        return on_cuda(args)
     torch.set_num_threads(args.threads)
     torch.manual_seed(0)
     here = Headtorch(args.program, args.threads)

@@ -45,15 +45,15 @@ def train_step(net, loss):
     return step
 
 
-def classify(net, batch, size):
-    x, y = torch.randn(batch, 3, size, size), torch.randint(0, 10, (batch,))
-    return train_step(net(), lambda net: F.cross_entropy(net(x), y))
+def classify(net, batch, size, dtype=torch.float):
+    x, y = torch.randn(batch, 3, size, size, dtype=dtype), torch.randint(0, 10, (batch,))
+    return train_step(net().to(dtype), lambda net: F.cross_entropy(net(x), y))
 
 
-def multi_classifier():
+def multi_classifier(batch=8):
     net = nn.Sequential(*block(3, 64), *block(64, 128), *block(128, 256), *block(256, 512), nn.Flatten(), nn.Linear(2048, 1024), nn.ReLU(),
                         nn.Linear(1024, 256), nn.ReLU(), nn.Linear(256, 40), nn.Sigmoid())
-    x, y = torch.rand(8, 3, 64, 64), (torch.rand(8, 40) > 0.5).float()
+    x, y = torch.rand(batch, 3, 64, 64), (torch.rand(batch, 40) > 0.5).float()
     return train_step(net, lambda net: F.binary_cross_entropy(net(x), y))
 
 
@@ -62,9 +62,9 @@ def lstm():
     return train_step(nn.LSTM(64, 128), lambda net: net(x)[0].square().mean())
 
 
-def encoder_layer():
-    x = torch.randn(8, 64, 128)
-    net = nn.TransformerEncoderLayer(128, 4, dim_feedforward=512, dropout=0.0, batch_first=True)
+def encoder_layer(batch=8, positions=64, width=128, heads=4):
+    x = torch.randn(batch, positions, width)
+    net = nn.TransformerEncoderLayer(width, heads, dim_feedforward=4 * width, dropout=0.0, batch_first=True)
     return train_step(net, lambda net: net(x).square().mean())
 
 
