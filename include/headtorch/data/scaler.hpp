@@ -39,7 +39,7 @@ public:
             for (const T *value = rows.data() + feature, *end = rows.data() + items * features; value < end; value += features)
                 if (!std::isnan(*value)) each(static_cast<double>(*value));
         };
-        const Tensor<double, Cpu> mean = empty<double, Cpu>({features}), variance = empty<double, Cpu>({features}), scale = empty<double, Cpu>({features});
+        const auto mean = empty<double, Cpu>({features}), variance = empty<double, Cpu>({features}), scale = empty<double, Cpu>({features});
         for (std::int64_t f = 0; f < features; ++f) {
             double count = 0, sum = 0, squares = 0, remainder = 0;
             column(f, [&](double value) {

@@ -53,8 +53,8 @@ inline std::int64_t padded_index(std::int64_t i, std::int64_t size, PaddingMode 
 
 /// The part of an image from row `top` and column `left` on, which may lie outside of it in part.
 template <Pixel T>
-Tensor<T, Cpu> window(const Tensor<T, Cpu>& image, std::int64_t top, std::int64_t left, ImageSize size, PaddingMode mode = PaddingMode::constant,
-                 double fill = 0) {
+Tensor<T, Cpu> window(const Tensor<T, Cpu>& image, std::int64_t top, std::int64_t left, ImageSize size,
+                      PaddingMode mode = PaddingMode::constant, double fill = 0) {
     const ImageShape shape("crop", image.shape());
     const auto source = headtorch::detail::detached_contiguous(image);
     auto result = empty<T, Cpu>(with_image_size(image.shape(), size.height, size.width));

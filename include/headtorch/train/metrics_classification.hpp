@@ -282,8 +282,8 @@ inline double top_k_accuracy(const nn::AnyTensorHandle& scores, const nn::AnyTen
     return metric.compute();
 }
 /// [classes, classes]; true classes go down, guessed ones across.
-inline Tensor<std::int64_t, Cpu> confusion_matrix(const nn::AnyTensorHandle& output, const nn::AnyTensorHandle& target, std::int64_t classes = 0,
-                                             ClassificationOptions options = {}) {
+inline Tensor<std::int64_t, Cpu> confusion_matrix(const nn::AnyTensorHandle& output, const nn::AnyTensorHandle& target,
+                                                  std::int64_t classes = 0, ClassificationOptions options = {}) {
     ConfusionMatrix metric(classes, std::move(options));
     metric.update(output, target);
     return metric.compute();

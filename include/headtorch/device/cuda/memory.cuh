@@ -2,8 +2,9 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
-/// Device memory: a caching allocator. A block that is given back serves again at once for work on the stream that it was made for, since that
-/// work runs later; so a steady loop neither calls cudaMalloc nor waits. Blocks are cut from segments and joined again when neighbours are free.
+/// Device memory: a caching allocator. A block that is given back serves again at once for work on the stream that it was made for, since
+/// that work runs later; so a steady loop neither calls cudaMalloc nor waits. Blocks are cut from segments and joined again when neighbours
+/// are free.
 
 #include <algorithm>
 #include <cstddef>

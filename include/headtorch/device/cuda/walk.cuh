@@ -61,8 +61,8 @@ struct Walk {
     }
 };
 
-/// Calls run(part, n, offsets) for parts of a loop of `operands` operands that a Walk can take, from first to last: the whole of it, where it
-/// is not huge. `offsets` says where each operand of the part begins.
+/// Calls run(part, n, offsets) for parts of a loop of `operands` operands that a Walk can take, from first to last: the whole of it, where
+/// it is not huge. `offsets` says where each operand of the part begins.
 template <class Run>
 void in_parts(const Loop& loop, int operands, const Run& run) {
     constexpr std::int64_t most = (std::int64_t{1} << 31) - (std::int64_t{1} << 26);
@@ -85,8 +85,8 @@ void in_parts(const Loop& loop, int operands, const Run& run) {
         std::int64_t farthest = -1;
         for (int d = 0; d < part.rank; ++d)
             for (int k = 0; k < operands; ++k)
-                if (const std::int64_t far = part.sizes[d] < 2 ? -1 : (part.sizes[d] - 1) * std::max<std::int64_t>(1, std::abs(part.strides[k][d]));
-                    far > farthest) {
+                if (const std::int64_t step = std::max<std::int64_t>(1, std::abs(part.strides[k][d])), far = (part.sizes[d] - 1) * step;
+                    part.sizes[d] > 1 && far > farthest) {
                     farthest = far;
                     widest = d;
                 }

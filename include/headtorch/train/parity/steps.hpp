@@ -221,7 +221,8 @@ private:
         compare_gradient(dot == std::string::npos ? "" : name.substr(0, dot), "gradient of " + name.substr(dot + 1),
                          tensor.requires_grad() ? tensor.grad() : Tensor<T, Cpu>(), there, least);
     }
-    void compare_gradient(const std::string& path, const std::string& what, const Tensor<T, Cpu>& gradient, const Values& there, double least) {
+    void compare_gradient(const std::string& path, const std::string& what, const Tensor<T, Cpu>& gradient, const Values& there,
+                          double least) {
         const std::string type = check_.type_of(path);
         Values here = gradient.defined() ? values_of(*gradient.get()) : Values{there.shape, there.dtype, std::vector<double>(there.size())};
         if (!(here.shape == there.shape)) return;  // a transposed weight, which was reported
