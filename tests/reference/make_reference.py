@@ -58,6 +58,7 @@ FAMILIES = {
     "random": "random_numbers",
     "layer_init": "random_numbers",
     "follow": "follow",
+    "half": "half",
 }
 
 

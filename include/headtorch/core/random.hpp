@@ -8,7 +8,6 @@
 #include <bit>
 #include <cmath>
 #include <cstdint>
-#include <limits>
 #include <mutex>
 #include <numbers>
 #include <optional>
@@ -66,21 +65,23 @@ public:
         seed_ = seed;
         engine_.seed(static_cast<std::uint32_t>(seed & 0xffffffffu));
         spare_.reset();
+        offset_ = 0;
     }
     std::uint64_t initial_seed() const { return seed_; }
+
+    /// How far GPUs have come, which draw from a sequence of their own with the same seed.
+    std::uint64_t offset() const { return offset_; }
+    void set_offset(std::uint64_t offset) { offset_ = offset; }
 
     std::uint32_t random32() { return engine_(); }
     std::uint64_t random64() {
         const std::uint64_t high = random32();
         return high << 32 | random32();
     }
-    /// Uniform in [0, 1), as many random bits as a T has digits: 24 for float, 53 for double, 11 for float16, 8 for bfloat16.
+    /// Uniform in [0, 1), 24 random bits for float and 53 for double.
     template <class T>
     T uniform() {
-        if constexpr (sizeof(T) == 2)
-            return static_cast<T>(static_cast<float>(random32() & ((1u << std::numeric_limits<T>::digits) - 1)) *
-                                  static_cast<float>(std::numeric_limits<T>::epsilon()) / 2);
-        else if constexpr (sizeof(T) == 4)
+        if constexpr (sizeof(T) == 4)
             return static_cast<T>(random32() & 0xffffffu) * static_cast<T>(1.0 / 16777216.0);
         else
             return static_cast<T>(random64() & ((std::uint64_t{1} << 53) - 1)) * static_cast<T>(1.0 / 9007199254740992.0);
@@ -109,6 +110,7 @@ public:
         put(state, 12, 4, 1);                                                    // it was seeded
         put(state, 16, 8, fresh ? 0 : engine_.used);
         for (std::size_t i = 0; i < MersenneTwister::size; ++i) put(state, 24 + 8 * i, 8, engine_.words[i]);
+        put(state, offset_at, 8, offset_);
         put(state, spare_at, 8, std::bit_cast<std::uint64_t>(spare_.value_or(0)));
         put(state, spare_at + 16, 4, spare_.has_value());
         return state;
@@ -126,6 +128,7 @@ public:
         for (std::size_t i = 0; i < MersenneTwister::size; ++i) engine.words[i] = static_cast<std::uint32_t>(get(state, 24 + 8 * i, 8));
         engine_ = engine;
         seed_ = get(state, 0, 8);
+        offset_ = get(state, offset_at, 8);
         spare_.reset();
         if (has_spare != 0) spare_ = std::bit_cast<double>(get(state, spare_at, 8));
     }
@@ -134,6 +137,7 @@ public:
 
 private:
     static constexpr std::size_t state_size = 5056, spare_at = 24 + 8 * MersenneTwister::size + 8;
+    static constexpr std::size_t offset_at = spare_at - 8;  // PyTorch writes zeros there, and passes over what it finds
 
     static void put(std::vector<std::uint8_t>& state, std::size_t at, std::size_t bytes, std::uint64_t value) {
         for (std::size_t i = 0; i < bytes; ++i) state[at + i] = static_cast<std::uint8_t>(value >> 8 * i & 255);
@@ -145,7 +149,7 @@ private:
     }
 
     MersenneTwister engine_;
-    std::uint64_t seed_ = 0;
+    std::uint64_t seed_ = 0, offset_ = 0;
     std::optional<double> spare_;
     std::mutex mutex_;
 };

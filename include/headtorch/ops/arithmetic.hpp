@@ -107,17 +107,20 @@ auto operator/(const Tensor<T, D>& a, const Tensor<U, E>& b) {
     return pointwise(formula::Div{}, a.template to<RealType<T>>(), b.template to<RealType<U>>());
 }
 
+// As in PyTorch, a number that is added to halfs is rounded to one first; a factor or divisor is not.
 template <class T, class D, Number S>
-Tensor<T, D> operator+(const Tensor<T, D>& x, S s) { return pointwise(formula::AddNumber<ComputeType<T>>{detail::element<T>(s)}, x); }
+Tensor<T, D> operator+(const Tensor<T, D>& x, S s) {
+    return pointwise(formula::AddNumber<ComputeType<T>>{static_cast<T>(detail::element<T>(s))}, x);
+}
 template <class T, class D, Number S>
 Tensor<T, D> operator+(S s, const Tensor<T, D>& x) { return x + s; }
 template <class T, class D, Number S>
 Tensor<T, D> operator-(const Tensor<T, D>& x, S s) {
-    return pointwise(formula::AddNumber<ComputeType<T>>{static_cast<ComputeType<T>>(-detail::element<T>(s))}, x);
+    return pointwise(formula::AddNumber<ComputeType<T>>{static_cast<T>(-detail::element<T>(s))}, x);
 }
 template <class T, class D, Number S>
 Tensor<T, D> operator-(S s, const Tensor<T, D>& x) {
-    return pointwise(formula::SubtractFromNumber<ComputeType<T>>{detail::element<T>(s)}, x);
+    return pointwise(formula::SubtractFromNumber<ComputeType<T>>{static_cast<T>(detail::element<T>(s))}, x);
 }
 template <class T, class D, Number S>
 Tensor<T, D> operator*(const Tensor<T, D>& x, S s) { return pointwise(formula::MulNumber<ComputeType<T>>{detail::element<T>(s)}, x); }
@@ -164,11 +167,11 @@ template <class T, class D, class U, class E>
 const Tensor<T, D>& operator/=(const Tensor<T, D>& x, const Tensor<U, E>& y) { return pointwise_(formula::Div{}, x, y); }
 template <class T, class D, Number S>
 const Tensor<T, D>& operator+=(const Tensor<T, D>& x, S s) {
-    return pointwise_(formula::AddNumber<ComputeType<T>>{detail::element<T>(s)}, x);
+    return pointwise_(formula::AddNumber<ComputeType<T>>{static_cast<T>(detail::element<T>(s))}, x);
 }
 template <class T, class D, Number S>
 const Tensor<T, D>& operator-=(const Tensor<T, D>& x, S s) {
-    return pointwise_(formula::AddNumber<ComputeType<T>>{static_cast<ComputeType<T>>(-detail::element<T>(s))}, x);
+    return pointwise_(formula::AddNumber<ComputeType<T>>{static_cast<T>(-detail::element<T>(s))}, x);
 }
 template <class T, class D, Number S>
 const Tensor<T, D>& operator*=(const Tensor<T, D>& x, S s) {

@@ -42,7 +42,7 @@ struct WhereThen {
 template <class D, class T, class E, Number S>
 Tensor<T, D> where(const Tensor<bool, D>& condition, const Tensor<T, E>& a, S s) {
     detail::require_same<T, D, T, E>();
-    auto y = detail::map_new<T>("where", formula::WhereElse<T>{detail::element<T>(s)}, condition, a);
+    auto y = detail::map_new<T>("where", formula::WhereElse<ComputeType<T>>{detail::element<T>(s)}, condition, a);
     if constexpr (Floating<T>) {
         if (needs_grad(a))
             return record("where", std::move(y),
@@ -53,7 +53,7 @@ Tensor<T, D> where(const Tensor<bool, D>& condition, const Tensor<T, E>& a, S s)
 template <class D, class T, class E, Number S>
 Tensor<T, D> where(const Tensor<bool, D>& condition, S s, const Tensor<T, E>& b) {
     detail::require_same<T, D, T, E>();
-    auto y = detail::map_new<T>("where", formula::WhereThen<T>{detail::element<T>(s)}, condition, b);
+    auto y = detail::map_new<T>("where", formula::WhereThen<ComputeType<T>>{detail::element<T>(s)}, condition, b);
     if constexpr (Floating<T>) {
         if (needs_grad(b))
             return record("where", std::move(y),

@@ -27,8 +27,13 @@ namespace detail {
 /// Fills x with numbers in [from, to).
 template <Floating T>
 void fill_uniform(T* x, std::int64_t n, double from, double to, Generator& generator) {
-    const T low = static_cast<T>(from), range = static_cast<T>(to) - low;
-    for (std::int64_t i = 0; i < n; ++i) x[i] = generator.uniform<T>() * range + low;
+    using C = ComputeType<T>;
+    const C low = static_cast<T>(from), high = static_cast<T>(to), range = high - low;
+    for (std::int64_t i = 0; i < n; ++i) {
+        x[i] = static_cast<T>(generator.uniform<C>() * range + low);
+        if constexpr (Half<T>)
+            if (x[i] == high) x[i] = static_cast<T>(low);  // rounded up to what is excluded
+    }
 }
 
 /// Box and Muller on 16 uniform numbers at a time, as PyTorch does: the first half are radii, the second half angles.
@@ -53,6 +58,20 @@ void fill_normal(T* x, std::int64_t n, bool gaps, double mean, double std, Gener
         T* last = x + n - 16;
         for (int i = 0; i < 16; ++i) last[i] = generator.uniform<T>();
         normal_from_uniform_16(last, static_cast<T>(mean), static_cast<T>(std));
+    }
+}
+
+/// PyTorch draws halfs as floats, sixteen at a time; where less are left, the last sixteen once more.
+template <Half T>
+void fill_normal(T* x, std::int64_t n, bool gaps, double mean, double std, Generator& generator) {
+    if (n < 16 || gaps) {
+        for (std::int64_t i = 0; i < n; ++i) x[i] = static_cast<T>(static_cast<float>(generator.normal() * std + mean));
+        return;
+    }
+    for (std::int64_t i = 0; i < n; i += 16) {
+        float piece[16];
+        fill_normal(piece, 16, false, mean, std, generator);
+        std::copy_n(piece, 16, x + std::min(i, n - 16));
     }
 }
 
@@ -229,7 +248,7 @@ Tensor<T, D> bernoulli(const Tensor<T, D>& p, Generator& generator = default_gen
     for (std::int64_t i = 0; i < chances.numel(); ++i) detail::check_probability("bernoulli", static_cast<double>(chances.data()[i]));
     auto x = empty<T, Cpu>(p.shape());
     std::lock_guard lock(generator.mutex());
-    for (std::int64_t i = 0; i < x.numel(); ++i) x.data()[i] = generator.uniform<T>() < chances.data()[i] ? T(1) : T(0);
+    for (std::int64_t i = 0; i < x.numel(); ++i) x.data()[i] = generator.uniform<ComputeType<T>>() < chances.data()[i] ? T(1) : T(0);
     return x.template to<D>();
 }
 
@@ -243,12 +262,13 @@ Tensor<std::int64_t, D> multinomial(const Tensor<T, D>& weights, std::int64_t nu
         throw ShapeError(message("multinomial: weights must be [categories] or [rows, categories], got ", weights.shape()));
     const std::int64_t categories = weights.size(-1), rows = weights.dim() == 2 ? weights.size(0) : 1;
     if (num_samples <= 0) throw ValueError(message("multinomial: num_samples must be positive, but is ", num_samples));
-    const auto given = weights.detach().template to<Cpu>().contiguous();
+    using C = ComputeType<T>;
+    const auto given = weights.detach().template to<Cpu>().contiguous().template to<C>();
     for (std::int64_t row = 0; row < rows; ++row) {
-        const T* w = given.data() + row * categories;
-        if (!std::all_of(w, w + categories, [](T value) { return value >= 0 && std::isfinite(value); }))
+        const C* w = given.data() + row * categories;
+        if (!std::all_of(w, w + categories, [](C value) { return value >= 0 && std::isfinite(value); }))
             throw ValueError("multinomial: a weight is negative or not finite");
-        const auto possible = std::count_if(w, w + categories, [](T value) { return value > 0; });
+        const auto possible = std::count_if(w, w + categories, [](C value) { return value > 0; });
         if (possible == 0) throw ValueError("multinomial: the weights of a row are all zero");
         if (!replacement && possible < num_samples)
             throw ValueError(message("multinomial: cannot take ", num_samples, " of ", possible, " categories without replacement"));
@@ -258,25 +278,25 @@ Tensor<std::int64_t, D> multinomial(const Tensor<T, D>& weights, std::int64_t nu
     const auto result = empty<std::int64_t, Cpu>(shape);
     if (replacement && num_samples > 1) {  // where uniform numbers fall among the sums
         std::lock_guard lock(generator.mutex());
-        std::vector<T> sums(static_cast<std::size_t>(categories));
+        std::vector<C> sums(static_cast<std::size_t>(categories));
         for (std::int64_t row = 0; row < rows; ++row) {
             std::partial_sum(given.data() + row * categories, given.data() + (row + 1) * categories, sums.begin());
-            const T total = sums.back();
-            for (T& sum : sums) sum /= total;
+            const C total = sums.back();
+            for (C& sum : sums) sum /= total;
             sums.back() = 1;
             for (std::int64_t k = 0; k < num_samples; ++k) {
                 const double at = generator.uniform<double>();
-                const auto below = [](T sum, double u) { return static_cast<double>(sum) < u; };
+                const auto below = [](C sum, double u) { return static_cast<double>(sum) < u; };
                 const auto found = std::lower_bound(sums.begin(), sums.end(), at, below);
                 result.data()[row * num_samples + k] = found - sums.begin();
             }
         }
     } else {  // a race: the largest quotients of the weights and exponentially distributed numbers
-        const auto race = empty<T, Cpu>({rows, categories});
+        const auto race = empty<C, Cpu>({rows, categories});
         race.exponential_(1, generator);
         std::vector<std::int64_t> order(static_cast<std::size_t>(categories));
         for (std::int64_t row = 0; row < rows; ++row) {
-            T* q = race.data() + row * categories;
+            C* q = race.data() + row * categories;
             for (std::int64_t i = 0; i < categories; ++i) q[i] = given.data()[row * categories + i] / q[i];
             std::iota(order.begin(), order.end(), std::int64_t{0});
             std::stable_sort(order.begin(), order.end(), [q](std::int64_t a, std::int64_t b) { return q[a] > q[b]; });
