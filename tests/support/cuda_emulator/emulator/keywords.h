@@ -17,4 +17,3 @@
 #define __launch_bounds__(...)
 #define __align__(n) alignas(n)
 #define CUDART_CB
-#define CUDART_VERSION 13000

@@ -8,6 +8,8 @@
 #include "errors.h"
 #include "vector_types.h"
 
+#define CUDART_VERSION 13000
+
 using cudaStream_t = struct CUstream_st*;
 using cudaEvent_t = struct CUevent_st*;
 using cudaGraph_t = struct CUgraph_st*;
