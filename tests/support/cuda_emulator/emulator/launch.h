@@ -29,8 +29,9 @@ struct KernelCall {
 template <class T>
 void check_argument([[maybe_unused]] const T& value, [[maybe_unused]] int device, [[maybe_unused]] int index, [[maybe_unused]] const void* function) {
     if constexpr (std::is_pointer_v<T> && !std::is_function_v<std::remove_pointer_t<T>>) {
-        if (value == nullptr || is_pinned(value)) return;
-        const int owner = device_of(value);
+        const void* address = value;
+        if (address == nullptr || is_pinned(address)) return;
+        const int owner = device_of(address);
         if (owner == device || (owner >= 0 && (state().peers[static_cast<std::size_t>(device)] >> owner & 1) != 0)) return;
         if (owner >= 0)
             fail("kernel %s is launched on device %d, but its argument %d points to memory of device %d", symbol_name(function).c_str(), device,

@@ -100,7 +100,7 @@ inline std::uint64_t wait_in_warp(WarpKind kind, unsigned int mask, std::uint64_
 
 template <class T>
 T shuffle(unsigned int mask, T value, int source, Place place) {
-    return from_word<T>(wait_in_warp(warp_shuffle, mask, to_word(value), source, place));
+    return from_word<T>(wait_in_warp(warp_shuffle, mask, cuda_emulator::to_word(value), source, place));
 }
 inline int lane_index() { return engine.current % 32; }
 
