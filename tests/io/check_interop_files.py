@@ -33,6 +33,13 @@ def check_numpy(path):
     assert np.load(path("array.npy"), mmap_mode="r").shape == (2, 3)
 
 
+def check_halfs(tensors):
+    assert sorted(tensors) == ["bfloat16", "half"], list(tensors)
+    for name, tensor in tensors.items():
+        assert str(tensor.dtype) == {"half": "torch.float16"}.get(name, "torch.bfloat16"), tensor.dtype
+        assert tensor.tolist() == [0, 1, 2], tensor
+
+
 def check_torch(path):
     import torch
 
@@ -42,6 +49,7 @@ def check_torch(path):
         tied = tensors.pop("tied")
         assert tied.data_ptr() == tensors["float"].data_ptr()
         check(tensors, lambda x: x.numpy(), "tensors.pt")
+    check_halfs(torch.load(path("halfs.pt"), weights_only=True))
     net = torch.nn.Sequential(torch.nn.Linear(4, 3), torch.nn.BatchNorm1d(3), torch.nn.Linear(3, 1))
     net.load_state_dict(torch.load(path("module.pth"), weights_only=True))
     assert net[0].weight.tolist() == [[0, 1, 2, 3], [4, 5, 6, 7], [8, 9, 10, 11]]
@@ -52,6 +60,7 @@ def check_safetensors(path):
     from safetensors.torch import load_file
 
     check(load_file(path("tensors.safetensors")), lambda x: x.numpy(), "tensors.safetensors")
+    check_halfs(load_file(path("halfs.safetensors")))
     with safe_open(path("tensors.safetensors"), "np") as file:
         assert file.metadata() == {"by": "headtorch"}, file.metadata()
 

@@ -73,7 +73,8 @@ void check_torch(const Files& path) {
     check_counts<float>(types.at("scalar"), {});
     check_counts<float>(types.at("empty"), {0, 3});
 
-    CHECK_THROWS_WITH(io::load(path("half.pt")), contains("is of float16"));
+    CHECK_THROWS_WITH(io::load(path("half.pt")), contains("is of int16"));
+    check_counts<bfloat16>(io::load(path("half.pt"), {.dtype = Dtype::bfloat16, .widen = true}).at("half"), {3});
     const nn::StateDict half = io::load(path("half.pt"), {.widen = true});
     check_counts<float>(half.at("half"), {3});
     check_counts<float>(half.at("bfloat16"), {3});
@@ -125,9 +126,9 @@ void check_safetensors(const Files& path) {
     check_counts<double>(file.state.at("double"), {3});
     check_counts<float>(file.state.at("empty"), {0, 3});
     CHECK(file.state.get<std::int64_t>("steps").item() == 7);
-    const nn::StateDict half = io::load(path("half.safetensors"), {.widen = true});
-    check_counts<float>(half.at("half"), {3});
-    check_counts<float>(half.at("bfloat16"), {3});
+    const nn::StateDict half = io::load(path("half.safetensors"));
+    check_counts<float16>(half.at("half"), {3});
+    check_counts<bfloat16>(half.at("bfloat16"), {3});
 }
 
 nn::StateDict ours() {
@@ -166,7 +167,7 @@ TEST_CASE("files of NumPy, PyTorch and safetensors are read", "[io]") {
 
 TEST_CASE("our .npy files are NumPy's, byte by byte", "[io]") {
     const TemporaryFolder folder;
-    for (const char* name : {"c_order.npy", "bool.npy", "empty.npy", "scalar.npy"}) {
+    for (const char* name : {"c_order.npy", "bool.npy", "empty.npy", "scalar.npy", "half.npy"}) {
         const std::string theirs = std::string(HEADTORCH_TESTS_DIR "/io/data/") + name;
         io::save(folder.path(name), io::load(theirs));
         CHECK(content_of(folder.path(name)) == content_of(theirs));
@@ -230,6 +231,8 @@ TEST_CASE("files go both ways where Python has the packages", "[io]") {
     nn::StateDict tied = ours();
     tied.set("tied", tied.get("float").reshape(2, 6));
     io::save(mine.path("tensors.pt"), tied);
+    for (const char* name : {"halfs.pt", "halfs.safetensors"})
+        io::save(mine.path(name), {{"half", arange<float16>(3)}, {"bfloat16", arange<bfloat16>(3)}});
     io::save(mine.path("module.pth"), io::load(HEADTORCH_TESTS_DIR "/io/data/module.pth"));
     run("check_interop_files.py", mine.path());
 }

@@ -144,13 +144,14 @@ TEST_CASE("views of a storage stay views", "[io]") {
     CHECK_THROWS_WITH(read(pickle, {{"data/0", six}, {"byteorder", "odd"}}), contains("its byte order is \"odd\""));
 }
 
-TEST_CASE("half precision is widened when that is asked for", "[io]") {
+TEST_CASE("halfs are read as such, and widened when that is asked for", "[io]") {
     const Files files = {{"data/0", bytes({0, 0x3c, 0, 0x40})}};
     const Bytes half = start + tensor_of(storage("0", 2, "HalfStorage"), 1, {1}, {1}) + ".";
-    CHECK_THROWS_WITH(read(half, files), contains("\"tensor\" is of float16, which no tensor here can be: load it with {.widen = true}"));
+    CHECK(read(half, files).state.get<float16>("tensor").item() == 2);
     CHECK(read(half, files, {.widen = true}).state.get("tensor").item() == 2);
     CHECK(read(half, files, {.dtype = Dtype::float64}).state.get<double>("tensor").item() == 2);
     const Bytes brain = start + tensor_of(storage("0", 2, "BFloat16Storage"), 0, {2}, {1}) + ".";
+    CHECK(read(brain, {{"data/0", bytes({0x80, 0x3f, 0, 0x40})}}).state.get<bfloat16>("tensor").tolist() == std::vector<bfloat16>{1, 2});
     CHECK(read(brain, {{"data/0", bytes({0x80, 0x3f, 0, 0x40})}}, {.widen = true}).state.get("tensor").tolist() == std::vector<float>{1, 2});
 }
 

@@ -20,7 +20,7 @@
 
 namespace headtorch::io {
 
-/// The element types of files. The first six are those of tensors, in the order of Dtype.
+/// The element types of files. The first eight are those of tensors, in the order of Dtype.
 enum class Element : std::uint8_t { float32, float64, int64, int32, uint8, boolean, float16, bfloat16, int8, int16, uint16, uint32 };
 
 namespace detail {
@@ -34,13 +34,13 @@ struct ElementFacts {
 inline const ElementFacts& facts(Element element) {
     static constexpr ElementFacts all[] = {
         {"float32", 4, Dtype::float32}, {"float64", 8, Dtype::float64}, {"int64", 8, Dtype::int64},     {"int32", 4, Dtype::int32},
-        {"uint8", 1, Dtype::uint8},     {"bool", 1, Dtype::boolean},    {"float16", 2, Dtype::float32}, {"bfloat16", 2, Dtype::float32},
+        {"uint8", 1, Dtype::uint8},     {"bool", 1, Dtype::boolean},    {"float16", 2, Dtype::float16}, {"bfloat16", 2, Dtype::bfloat16},
         {"int8", 1, Dtype::int32},      {"int16", 2, Dtype::int32},     {"uint16", 2, Dtype::int32},    {"uint32", 4, Dtype::int64},
     };
     return all[static_cast<std::size_t>(element)];
 }
 inline Element element_of(Dtype dtype) { return static_cast<Element>(dtype); }
-inline bool is_native(Element element) { return element <= Element::boolean; }
+inline bool is_native(Element element) { return element <= Element::bfloat16; }
 
 /// A handle to a tensor on the host whose type is known at run time only.
 inline nn::AnyTensorHandle any_tensor(Ref<TensorImpl> impl) {
@@ -57,16 +57,13 @@ inline nn::AnyTensorHandle any_tensor(Ref<TensorImpl> impl) {
             return Tensor<std::uint8_t, Cpu>(std::move(impl));
         case Dtype::boolean:
             return Tensor<bool, Cpu>(std::move(impl));
+        case Dtype::float16:
+            return Tensor<float16, Cpu>(std::move(impl));
+        case Dtype::bfloat16:
+            return Tensor<bfloat16, Cpu>(std::move(impl));
     }
     return {};
 }
-
-inline float from_half(std::uint16_t bits) {
-    const std::uint32_t sign = (bits & 0x8000u) << 16, exponent = bits >> 10 & 31u, fraction = bits & 0x3ffu;
-    if (exponent == 0) return std::copysign(static_cast<float>(fraction) * 0x1p-24f, std::bit_cast<float>(sign));
-    return std::bit_cast<float>(sign | (exponent == 31 ? 255u : exponent + 112) << 23 | fraction << 13);
-}
-inline float from_bfloat(std::uint16_t bits) { return std::bit_cast<float>(std::uint32_t{bits} << 16); }
 
 /// The other byte order, in place.
 inline void swap_bytes(unsigned char* data, std::size_t count, std::size_t size) {
@@ -82,21 +79,33 @@ void convert_each(const unsigned char* from, void* to, std::size_t count, Conver
         static_cast<To*>(to)[i] = static_cast<To>(convert(value));
     }
 }
+template <class From>
+void convert_floats(const unsigned char* from, Dtype to, void* target, std::size_t count) {
+    const auto same = [](From value) { return value; };
+    const auto by_float = [](From value) { return static_cast<float>(value); };
+    switch (to) {
+        case Dtype::float64:
+            return convert_each<From, double>(from, target, count, same);
+        case Dtype::float16:
+            return convert_each<From, float16>(from, target, count, by_float);
+        case Dtype::bfloat16:
+            return convert_each<From, bfloat16>(from, target, count, by_float);
+        default:
+            return convert_each<From, float>(from, target, count, same);
+    }
+}
 /// Elements of the machine's byte order into those of a tensor. Only conversions that resolve_dtype() allows are asked for.
 inline void convert_elements(Element from, const unsigned char* data, Dtype to, void* target, std::size_t count) {
     const auto same = [](auto value) { return value; };
-    const bool wide = to == Dtype::float64;
     switch (from) {
         case Element::float32:
-            return convert_each<float, double>(data, target, count, same);
+            return convert_floats<float>(data, to, target, count);
         case Element::float64:
-            return convert_each<double, float>(data, target, count, same);
+            return convert_floats<double>(data, to, target, count);
         case Element::float16:
-            return wide ? convert_each<std::uint16_t, double>(data, target, count, from_half)
-                        : convert_each<std::uint16_t, float>(data, target, count, from_half);
+            return convert_floats<float16>(data, to, target, count);
         case Element::bfloat16:
-            return wide ? convert_each<std::uint16_t, double>(data, target, count, from_bfloat)
-                        : convert_each<std::uint16_t, float>(data, target, count, from_bfloat);
+            return convert_floats<bfloat16>(data, to, target, count);
         case Element::int8:
             return convert_each<std::int8_t, std::int32_t>(data, target, count, same);
         case Element::int16:
@@ -113,10 +122,10 @@ inline void convert_elements(Element from, const unsigned char* data, Dtype to, 
 /// The type of the tensor for elements of a file. Throws when it would have to be another one and that was not asked for.
 inline Dtype resolve_dtype(const RandomAccessFile& file, std::string_view tensor, Element element, const LoadOptions& options) {
     const ElementFacts& from = facts(element);
-    const bool floating = from.dtype == Dtype::float32 || from.dtype == Dtype::float64;
-    if (options.dtype && *options.dtype != Dtype::float32 && *options.dtype != Dtype::float64)
-        throw ValueError(message("load: LoadOptions::dtype is float32 or float64, not ", name(*options.dtype)));
-    if (options.dtype && floating) return *options.dtype;
+    if (options.dtype && !is_floating(*options.dtype))
+        throw ValueError(message("load: LoadOptions::dtype is a floating type, float32 for example, not ", name(*options.dtype)));
+    if (options.dtype && is_floating(from.dtype)) return *options.dtype;
+    if (options.widen && size_of(from.dtype) == 2) return Dtype::float32;
     if (is_native(element) || options.widen) return from.dtype;
     file.fail(in_quotes(tensor), " is of ", from.name, ", which no tensor here can be: load it with {.widen = true} to get ",
               name(from.dtype));

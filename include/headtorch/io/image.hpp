@@ -6,6 +6,7 @@
 /// Needs zlib and stb: link with headtorch::io.
 
 #include <algorithm>
+#include <concepts>
 #include <array>
 #include <cerrno>
 #include <climits>
@@ -154,7 +155,7 @@ inline void write_image(std::string_view op, const std::string& path, const std:
 
 /// Element types of images: bytes from 0 to 255, or floating-point numbers from 0 to 1.
 template <class T>
-concept PixelType = std::same_as<T, std::uint8_t> || Floating<T>;
+concept PixelType = std::same_as<T, std::uint8_t> || std::floating_point<T>;
 
 /// What the header of a PNG or JPEG image says; everything that decode_image checks before it decodes has then been checked.
 inline ImageInfo image_info(std::span<const std::uint8_t> bytes, const ImageLimits& limits = {}) {

@@ -24,10 +24,10 @@ namespace headtorch::io {
 using RenameRules = std::vector<std::pair<std::string, std::string>>;
 
 struct LoadOptions {
-    /// What tensors of floating type become, half precision included: Dtype::float32 or float64. Unless given, none is converted.
+    /// What tensors of floating type become: Dtype::float32, float64, float16 or bfloat16. Unless given, none is converted.
     std::optional<Dtype> dtype{};
-    /// Types that no tensor here can have become the next larger one: float16 and bfloat16 float32; int8, int16 and uint16 int32; uint32
-    /// int64. Unless asked for, they are refused.
+    /// Types that no tensor here can have become the next larger one: int8, int16 and uint16 int32; uint32 int64. Unless asked for, they
+    /// are refused. float16 and bfloat16, which tensors can have, become float32 then, unless `dtype` says otherwise.
     bool widen = false;
     /// Only what is below this name, which is taken off: "model" of a file with "model.fc.weight" and "optimizer.state" gives "fc.weight".
     std::string root{};

@@ -180,7 +180,8 @@ inline nn::AnyTensorHandle read_npy(const RandomAccessFile& file, std::string_vi
 
 /// Everything before the elements, as numpy.lib.format.write_array_header_1_0() writes it.
 inline std::string npy_header(const TensorImpl& tensor) {
-    static constexpr std::string_view types[] = {"f4", "f8", "i8", "i4", "u1", "b1"};
+    static constexpr std::string_view types[] = {"f4", "f8", "i8", "i4", "u1", "b1", "f2"};
+    if (tensor.dtype == Dtype::bfloat16) throw ValueError("npy: NumPy has no bfloat16: write x.to<float>()");
     std::string shape;
     for (const std::int64_t size : tensor.shape) shape += message(shape.empty() ? "" : ", ", size);
     if (tensor.shape.rank() == 1) shape += ",";

@@ -5,9 +5,11 @@
 /// How many elements of a tensor are NaN or infinite, and where the first is.
 
 #include <algorithm>
+#include <bit>
 #include <cmath>
 #include <cstdint>
 #include <cstring>
+#include <limits>
 #include <string>
 #include <type_traits>
 
@@ -45,15 +47,15 @@ namespace detail {
 /// True when an exponent has all bits set: of any NaN and any infinity. Whole blocks, so that the compiler takes vectors.
 template <class T>
 bool has_non_finite(const T* x, std::int64_t n) {
-    using Bits = std::conditional_t<sizeof(T) == 4, std::uint32_t, std::uint64_t>;
-    constexpr Bits infinity = sizeof(T) == 4 ? Bits{0x7f800000} : static_cast<Bits>(0x7ff0000000000000);
+    using Bits = std::conditional_t<sizeof(T) == 2, std::uint16_t, std::conditional_t<sizeof(T) == 4, std::uint32_t, std::uint64_t>>;
+    constexpr Bits infinity = std::bit_cast<Bits>(std::numeric_limits<T>::infinity());
     constexpr int lanes = 64 / sizeof(T);
     Bits largest[lanes] = {};
     std::int64_t i = 0;
     for (; i + lanes <= n; i += lanes) {
         Bits bits[lanes];
         std::memcpy(bits, x + i, sizeof bits);
-        for (int k = 0; k < lanes; ++k) largest[k] = std::max(largest[k], bits[k] & infinity);
+        for (int k = 0; k < lanes; ++k) largest[k] = std::max(largest[k], static_cast<Bits>(bits[k] & infinity));
     }
     bool found = *std::max_element(largest, largest + lanes) == infinity;
     for (; i < n; ++i) found = found || !std::isfinite(x[i]);
@@ -94,6 +96,8 @@ inline NonFiniteCount count_non_finite(const TensorImpl& tensor) {
     if (tensor.device != DeviceKind::cpu || !tensor.data) return {};
     if (tensor.dtype == Dtype::float32) return detail::count_non_finite<float>(tensor);
     if (tensor.dtype == Dtype::float64) return detail::count_non_finite<double>(tensor);
+    if (tensor.dtype == Dtype::float16) return detail::count_non_finite<float16>(tensor);
+    if (tensor.dtype == Dtype::bfloat16) return detail::count_non_finite<bfloat16>(tensor);
     return {};
 }
 

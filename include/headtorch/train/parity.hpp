@@ -82,7 +82,7 @@ Tensor<T, Cpu> call_module(Net& net, const ParityTensors& in) {
     using I = std::int64_t;
     using Floats = Tensor<T, Cpu>;
     using Integers = Tensor<I, Cpu>;
-    const auto integral = [&](std::size_t i) { return in.dtype(i) != Dtype::float32 && in.dtype(i) != Dtype::float64; };
+    const auto integral = [&](std::size_t i) { return !is_floating(in.dtype(i)); };
     if (in.size() == 1) {
         if constexpr (TakesTensors<Net, Floats>)
             return first_output<T>(net(in.get<T>(0)));

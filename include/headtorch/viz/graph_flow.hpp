@@ -177,7 +177,7 @@ private:
     }
     Source source_of(const TensorImpl& tensor) const {
         // the ops between modules do not know theirs: a type is told when it is no floating-point one
-        const bool floating = tensor.dtype == Dtype::float32 || tensor.dtype == Dtype::float64;
+        const bool floating = is_floating(tensor.dtype);
         Source source{unknown, shape_text(tensor.shape, floating ? Dtype::float32 : tensor.dtype)};
         if (const auto found = sources_.find(static_cast<const autograd::Node*>(tensor.node.get())); tensor.node && found != sources_.end())
             source.step = found->second;

@@ -66,6 +66,10 @@ void with_type(Dtype dtype, const F& work) {
             return work(std::uint8_t());
         case Dtype::boolean:
             return work(bool());
+        case Dtype::float16:
+            return work(float16());
+        case Dtype::bfloat16:
+            return work(bfloat16());
     }
 }
 
