@@ -147,14 +147,14 @@ struct Sum {
     using Gather = Accumulator<T>;
     template <class A>
     static constexpr A identity() { return A(0); }
-    static auto map(const auto& x) { return x; }
-    static auto combine(const auto& a, const auto& b) { return a + b; }
-    auto finish(auto a, std::int64_t count) const { return mean ? a / static_cast<decltype(a)>(count) : a; }
+    static constexpr auto map(const auto& x) { return x; }
+    static constexpr auto combine(const auto& a, const auto& b) { return a + b; }
+    constexpr auto finish(auto a, std::int64_t count) const { return mean ? a / static_cast<decltype(a)>(count) : a; }
 };
 struct Prod : Sum {
     template <class A>
     static constexpr A identity() { return A(1); }
-    static auto combine(const auto& a, const auto& b) { return a * b; }
+    static constexpr auto combine(const auto& a, const auto& b) { return a * b; }
 };
 
 /// NaN wins.
@@ -165,43 +165,43 @@ struct Max {
     static constexpr A identity() {
         return std::is_floating_point_v<A> ? -std::numeric_limits<A>::infinity() : std::numeric_limits<A>::lowest();
     }
-    static auto map(const auto& x) { return x; }
-    static auto combine(const auto& a, const auto& b) { return math::where((a > b) || (a != a), a, b); }
-    static auto finish(auto a, std::int64_t) { return a; }
+    static constexpr auto map(const auto& x) { return x; }
+    static constexpr auto combine(const auto& a, const auto& b) { return math::where((a > b) || (a != a), a, b); }
+    static constexpr auto finish(auto a, std::int64_t) { return a; }
 };
 struct Min : Max {
     template <class A>
     static constexpr A identity() {
         return std::is_floating_point_v<A> ? std::numeric_limits<A>::infinity() : std::numeric_limits<A>::max();
     }
-    static auto combine(const auto& a, const auto& b) { return math::where((a < b) || (a != a), a, b); }
+    static constexpr auto combine(const auto& a, const auto& b) { return math::where((a < b) || (a != a), a, b); }
 };
 struct MaxOfAbs : Max {
     template <class A>
     static constexpr A identity() { return A(0); }
-    static auto map(const auto& x) { return math::abs(x); }
+    static constexpr auto map(const auto& x) { return math::abs(x); }
 };
 struct MinOfAbs : Min {
-    static auto map(const auto& x) { return math::abs(x); }
+    static constexpr auto map(const auto& x) { return math::abs(x); }
 };
 
 /// Norms: sum of |x|^p, then its p-th root.
 struct Norm1 : Sum {
-    static auto map(const auto& x) { return math::abs(x); }
+    static constexpr auto map(const auto& x) { return math::abs(x); }
 };
 struct Norm2 : Sum {
-    static auto map(const auto& x) { return x * x; }
-    static auto finish(auto a, std::int64_t) { return std::sqrt(a); }
+    static constexpr auto map(const auto& x) { return x * x; }
+    static constexpr auto finish(auto a, std::int64_t) { return std::sqrt(a); }
 };
 struct NormP : Sum {
     explicit NormP(double power) : p(power) {}
     double p;
-    auto map(const auto& x) const { return math::pow(math::abs(x), p); }
-    auto finish(auto a, std::int64_t) const { return std::pow(a, 1 / p); }
+    constexpr auto map(const auto& x) const { return math::pow(math::abs(x), p); }
+    constexpr auto finish(auto a, std::int64_t) const { return std::pow(a, 1 / p); }
 };
 /// The "0-norm": how many are not zero.
 struct CountNonzero : Sum {
-    static auto map(const auto& x) { return math::where(x != 0, x * 0 + 1, x * 0); }
+    static constexpr auto map(const auto& x) { return math::where(x != 0, x * 0 + 1, x * 0); }
 };
 
 /// Centred formulas read, beside each element, a number of its output (`center`): map(x, c) and finish(a, count, c).
@@ -213,12 +213,16 @@ struct Variance : Sum {
     using IsCentred = void;
     explicit Variance(double subtracted) : correction(subtracted) {}
     double correction;
-    static auto map(const auto& x, const auto& center) { return (x - center) * (x - center); }
-    double finish(double a, std::int64_t count, double) const { return a / std::max(0.0, static_cast<double>(count) - correction); }
+    static constexpr auto map(const auto& x, const auto& center) { return (x - center) * (x - center); }
+    HEADTORCH_HOST_DEVICE double finish(double a, std::int64_t count, double) const {
+        return a / std::max(0.0, static_cast<double>(count) - correction);
+    }
 };
 struct StandardDeviation : Variance {
     using Variance::Variance;
-    double finish(double a, std::int64_t count, double center) const { return std::sqrt(Variance::finish(a, count, center)); }
+    HEADTORCH_HOST_DEVICE double finish(double a, std::int64_t count, double center) const {
+        return std::sqrt(Variance::finish(a, count, center));
+    }
 };
 
 /// c + log(sum of e^(x - c)), c being the largest x, or 0 where that is infinite.
@@ -226,8 +230,8 @@ struct LogSumExp : Sum {
     using IsCentred = void;
     template <class T>
     using Gather = ComputeType<T>;
-    static auto map(const auto& x, const auto& c) { return math::exp(x - c); }
-    static auto finish(auto a, std::int64_t, auto c) { return c + std::log(a); }
+    static constexpr auto map(const auto& x, const auto& c) { return math::exp(x - c); }
+    static constexpr auto finish(auto a, std::int64_t, auto c) { return c + std::log(a); }
 };
 
 }  // namespace reduction
