@@ -4,9 +4,16 @@
 
 /// Everything of headtorch/headtorch.hpp, on NVIDIA GPUs too: `Tensor<float, Cuda>`, `Net<float, Cuda>`. Compile with nvcc.
 
+#include "headtorch/device/cuda/arg_reduce.cuh"
+#include "headtorch/device/cuda/block.cuh"
 #include "headtorch/device/cuda/copy.cuh"
+#include "headtorch/device/cuda/gather.cuh"
+#include "headtorch/device/cuda/gemm.cuh"
+#include "headtorch/device/cuda/graph.cuh"
 #include "headtorch/device/cuda/map.cuh"
 #include "headtorch/device/cuda/memory.cuh"
+#include "headtorch/device/cuda/reduce.cuh"
+#include "headtorch/device/cuda/scatter_along.cuh"
 #include "headtorch/device/cuda/stream.cuh"
 #include "headtorch/device/device.hpp"
 

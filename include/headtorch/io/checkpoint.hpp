@@ -88,7 +88,7 @@ template <class S>
 inline constexpr PartType part_type = make_part_type<S>();
 
 inline std::span<const std::uint8_t> generator_bytes(const nn::StateDict& dict) {
-    const auto bytes = dict.get<std::uint8_t>("state");
+    const auto bytes = dict.get<std::uint8_t, Cpu>("state");
     return {bytes.data(), static_cast<std::size_t>(bytes.numel())};
 }
 template <>
@@ -241,10 +241,10 @@ inline Checkpoint load_checkpoint(const std::string& path, const Checkpoint& par
     Checkpoint result = parts;
     const nn::AnyTensorHandle* epoch = file.state.find("epoch");
     if (!epoch || !epoch->is<std::int64_t>() || epoch->numel() != 1) fail("its epoch is missing or malformed");
-    result.epoch = epoch->get<std::int64_t>().item();
+    result.epoch = epoch->get<std::int64_t, Cpu>().item();
     for (const auto& [name, tensor] : detail::below(file.state, "number.")) {
         if (!tensor.is<double>() || tensor.numel() != 1) fail("its number ", detail::in_quotes(name), " is malformed");
-        result.numbers[name] = tensor.get<double>().item();
+        result.numbers[name] = tensor.get<double, Cpu>().item();
     }
     for (const auto& [name, text] : file.metadata)
         if (name.starts_with("text.")) result.texts[name.substr(5)] = text;

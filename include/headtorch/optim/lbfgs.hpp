@@ -223,39 +223,39 @@ public:
     /// What a later run needs to go on as if it had never stopped.
     nn::StateDict state_dict() const {
         nn::StateDict dict;
-        dict.set("param_groups.0.lr", full<double>({}, this->groups[0].options.lr));
-        dict.set("state.iterations", full<std::int64_t>({}, iterations_));
+        dict.set("param_groups.0.lr", full<double, Cpu>({}, this->groups[0].options.lr));
+        dict.set("state.iterations", full<std::int64_t, Cpu>({}, iterations_));
         if (iterations_ == 0) return dict;
-        dict.set("state.scale", full<double>({}, scale_));
-        dict.set("state.length", full<double>({}, length_));
-        dict.set("state.direction", tensor(direction_));
-        dict.set("state.former_gradient", tensor(former_gradient_));
-        dict.set("state.history", full<std::int64_t>({}, static_cast<std::int64_t>(steps_.size())));
+        dict.set("state.scale", full<double, Cpu>({}, scale_));
+        dict.set("state.length", full<double, Cpu>({}, length_));
+        dict.set("state.direction", tensor<Vector, Cpu>(direction_));
+        dict.set("state.former_gradient", tensor<Vector, Cpu>(former_gradient_));
+        dict.set("state.history", full<std::int64_t, Cpu>({}, static_cast<std::int64_t>(steps_.size())));
         for (std::size_t i = 0; i < steps_.size(); ++i) {
-            dict.set(message("state.step", i), tensor(steps_[i]));
-            dict.set(message("state.change", i), tensor(changes_[i]));
+            dict.set(message("state.step", i), tensor<Vector, Cpu>(steps_[i]));
+            dict.set(message("state.change", i), tensor<Vector, Cpu>(changes_[i]));
         }
         return dict;
     }
     void load_state_dict(const nn::StateDict& dict) {
         LBFGS loaded = *this;
-        loaded.groups[0].options.lr = dict.template get<double>("param_groups.0.lr").item();
-        loaded.iterations_ = dict.template get<std::int64_t>("state.iterations").item();
+        loaded.groups[0].options.lr = dict.template get<double, Cpu>("param_groups.0.lr").item();
+        loaded.iterations_ = dict.template get<std::int64_t, Cpu>("state.iterations").item();
         loaded.steps_.clear();
         loaded.changes_.clear();
         if (loaded.iterations_ > 0) {
             const std::size_t size = values().size();
             const auto read = [&](const std::string& key) {
-                Vector v = dict.template get<double>(key).tolist();
+                Vector v = dict.template get<double, Cpu>(key).tolist();
                 if (v.size() != size)
                     throw ValueError(message("LBFGS: load_state_dict: ", key, " has ", v.size(), " elements, the parameters ", size));
                 return v;
             };
-            loaded.scale_ = dict.template get<double>("state.scale").item();
-            loaded.length_ = dict.template get<double>("state.length").item();
+            loaded.scale_ = dict.template get<double, Cpu>("state.scale").item();
+            loaded.length_ = dict.template get<double, Cpu>("state.length").item();
             loaded.direction_ = read("state.direction");
             loaded.former_gradient_ = read("state.former_gradient");
-            const std::int64_t count = dict.template get<std::int64_t>("state.history").item();
+            const std::int64_t count = dict.template get<std::int64_t, Cpu>("state.history").item();
             for (std::int64_t i = 0; i < count; ++i) {
                 loaded.steps_.push_back(read(message("state.step", i)));
                 loaded.changes_.push_back(read(message("state.change", i)));

@@ -40,12 +40,12 @@ public:
 
     virtual nn::StateDict state_dict() const {
         nn::StateDict dict;
-        dict.set("last_epoch", full<std::int64_t>({}, last_epoch_));
+        dict.set("last_epoch", full<std::int64_t, Cpu>({}, last_epoch_));
         return dict;
     }
     /// Throws ValueError when the epoch in it cannot be one.
     virtual void load_state_dict(const nn::StateDict& dict) {
-        const std::int64_t epoch = dict.get<std::int64_t>("last_epoch").item();
+        const std::int64_t epoch = dict.get<std::int64_t, Cpu>("last_epoch").item();
         if (epoch < 0 || epoch > 1'000'000'000) throw ValueError(message("lr_scheduler: load_state_dict: last_epoch is ", epoch));
         set_epoch(epoch);
     }

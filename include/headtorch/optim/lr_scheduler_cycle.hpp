@@ -162,19 +162,19 @@ public:
 
     nn::StateDict state_dict() const {
         nn::StateDict dict;
-        dict.set("best", full<double>({}, best_));
-        dict.set("counts", tensor<std::int64_t>({last_epoch_, bad_epochs_, cooling_}));
-        dict.set("lr", tensor(get_last_lr()));
+        dict.set("best", full<double, Cpu>({}, best_));
+        dict.set("counts", tensor<std::int64_t, Cpu>({last_epoch_, bad_epochs_, cooling_}));
+        dict.set("lr", tensor<std::vector<double>, Cpu>(get_last_lr()));
         return dict;
     }
     void load_state_dict(const nn::StateDict& dict) {
-        const auto rates = dict.get<double>("lr").tolist();
+        const auto rates = dict.get<double, Cpu>("lr").tolist();
         if (rates.size() != optimizer_->group_count())
             throw ValueError(
                 message("ReduceLROnPlateau: load_state_dict: ", rates.size(), " rates for ", optimizer_->group_count(), " groups"));
-        const auto counts = dict.get<std::int64_t>("counts").tolist();
+        const auto counts = dict.get<std::int64_t, Cpu>("counts").tolist();
         if (counts.size() != 3) throw ValueError("ReduceLROnPlateau: load_state_dict: \"counts\" has three elements");
-        best_ = dict.get<double>("best").item();
+        best_ = dict.get<double, Cpu>("best").item();
         last_epoch_ = counts[0];
         bad_epochs_ = counts[1];
         cooling_ = counts[2];

@@ -17,9 +17,10 @@ using namespace headtorch;
 TEST_CASE("division by multiplication", "[cuda]") {
     std::mt19937 random(1);
     for (int i = 0; i < 20000; ++i) {
-        const std::uint32_t d = i < 100 ? static_cast<std::uint32_t>(i) + 1 : 1 + random() % (i % 2 ? 0x7fffffffu : 1000u);
+        const auto drawn = static_cast<std::uint32_t>(random());
+        const std::uint32_t d = i < 100 ? static_cast<std::uint32_t>(i) + 1 : 1 + drawn % (i % 2 ? 0x7fffffffu : 1000u);
         const cuda::Divisor divide(d);
-        for (const std::uint32_t n : {0u, 1u, d - 1, d, d + 1, 0x7fffffffu, random() & 0x7fffffffu})
+        for (const std::uint32_t n : {0u, 1u, d - 1, d, d + 1, 0x7fffffffu, static_cast<std::uint32_t>(random()) & 0x7fffffffu})
             if (n < 0x80000000u) REQUIRE(divide(n) == n / d);
     }
 }
@@ -103,7 +104,7 @@ TEMPLATE_TEST_CASE("operands of every layout", "[cuda]", float, double) {
         for (int d = 0; d < rank; ++d) shape.push_back(random() % 20 == 0 ? 0 : 1 + random() % (rank < 3 ? 40 : 7));
         const auto x = random_view<TestType>(shape, random, false), y = random_view<TestType>(shape, random, true),
                    z = random_view<TestType>(shape, random, true);
-        INFO(shape << " round " << round);
+        INFO(message(shape, ", round ", round));
         const double tolerance = std::is_same_v<TestType, float> ? 1e-6 : 1e-12;
         agree(pointwise(Mixed{}, same_view(x), same_view(y), same_view(z)), pointwise(Mixed{}, x, y, z), tolerance);
         agree(same_view(x).clone(), x, 0);

@@ -76,7 +76,7 @@ struct Block {
 inline bool BySize::operator()(const Block* a, const Block* b) const { return std::tie(a->bytes, a->data) < std::tie(b->bytes, b->data); }
 
 /// Allocations are multiples of this.
-inline constexpr std::size_t unit = 512;
+inline constexpr std::size_t allocation_unit = 512;
 /// Up to this many bytes a block is small, and comes from a segment of small ones.
 inline constexpr std::size_t small_bytes = std::size_t{1} << 20, small_segment = std::size_t{2} << 20;
 /// Below this a segment is shared by several large blocks; above, it is rounded to two MiB.
@@ -96,7 +96,7 @@ public:
     void* allocate(std::size_t wanted) {
         if (wanted == 0) return nullptr;
         const int device = current_device();
-        const std::size_t bytes = ceil_to(wanted, detail::unit);
+        const std::size_t bytes = ceil_to(wanted, detail::allocation_unit);
         const std::lock_guard lock(mutex_);
         take_back_passed(false);
         const bool small = bytes <= detail::small_bytes;
@@ -109,7 +109,7 @@ public:
         else
             block = new_segment(pool, bytes, wanted);
         const std::size_t rest = block->bytes - bytes;
-        if (reuse_memory && rest >= (small ? detail::unit : detail::small_bytes)) split(block, bytes);
+        if (reuse_memory && rest >= (small ? detail::allocation_unit : detail::small_bytes)) split(block, bytes);
         block->in_use = true;
         in_use_[block->data] = block;
         MemoryStats& stats = stats_[static_cast<std::size_t>(device)];
