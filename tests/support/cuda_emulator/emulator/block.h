@@ -149,23 +149,25 @@ struct Engine {
         const int t = current;
         Fiber* self = fiber;
         const int u = pick();
-        fibers[t] = self;
         if (u == t) {
             state[t] = running;
             set_thread(t);
-        } else if (state[u] == fresh) {
+            return;
+        }
+        fibers[t] = self;
+        enter(u);
+        switch_fiber(*self, *fiber);
+    }
+    /// Makes u the current thread, and its fiber or, if it is fresh, a new one the current fiber.
+    void enter(int u) {
+        if (state[u] == fresh) {
             chosen = u;
             fiber = take_fiber();
-            switch_fiber(*self, *fiber);
         } else {
-            resume(self, u);
+            state[u] = running;
+            set_thread(u);
+            fiber = fibers[u];
         }
-    }
-    void resume(Fiber* self, int u) {
-        state[u] = running;
-        set_thread(u);
-        fiber = fibers[u];
-        switch_fiber(*self, *fiber);
     }
     Fiber* take_fiber() {
         if (parked_count > 0) return parked[--parked_count];
@@ -240,8 +242,8 @@ inline void Engine::fiber_main() {
         }
         Fiber* self = engine.fiber;
         engine.parked[engine.parked_count++] = self;
-        if (t < 0) switch_fiber(*self, engine.host);
-        else engine.resume(self, t);
+        if (t >= 0) engine.enter(t);
+        switch_fiber(*self, t < 0 ? engine.host : *engine.fiber);
     }
 }
 

@@ -61,17 +61,10 @@ inline Fiber* make_fiber(void (*entry)(), std::size_t number) {
 
 #define CUDA_EMULATOR_SWITCH __attribute__((noinline, no_sanitize("address", "thread", "undefined"))) inline
 
-CUDA_EMULATOR_SWITCH void jump_into(Fiber& to) {
-    if (to.entry != nullptr) {
-        const ucontext_t* entry = to.entry;
-        to.entry = nullptr;
-        setcontext(entry);
-    }
-#if defined(__x86_64__)
-    __builtin_longjmp(to.jump, 1);
-#else
-    _longjmp(to.jump, 1);
-#endif
+CUDA_EMULATOR_SWITCH void enter_new(Fiber& to) {
+    const ucontext_t* entry = to.entry;
+    to.entry = nullptr;
+    setcontext(entry);
 }
 
 /// The fiber that was left last: its stack's bounds are what the sanitizer reports to the one that is entered.
@@ -91,10 +84,17 @@ CUDA_EMULATOR_SWITCH void switch_fiber(Fiber& from, Fiber& to) {
 #ifdef CUDA_EMULATOR_TSAN
     __tsan_switch_to_fiber(to.sanitizer, 0);
 #endif
+    // The jump stands in the function that is jumped to, so that calls and returns stay in pairs and the processor foresees the returns.
 #if defined(__x86_64__)
-    if (__builtin_setjmp(from.jump) == 0) jump_into(to);
+    if (__builtin_setjmp(from.jump) == 0) {
+        if (to.entry != nullptr) enter_new(to);
+        __builtin_longjmp(to.jump, 1);
+    }
 #else
-    if (_setjmp(from.jump) == 0) jump_into(to);
+    if (_setjmp(from.jump) == 0) {
+        if (to.entry != nullptr) enter_new(to);
+        _longjmp(to.jump, 1);
+    }
 #endif
     entered_fiber(from.sanitizer);
 }
