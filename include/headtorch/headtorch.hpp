@@ -81,6 +81,7 @@
 #include "headtorch/optim/adagrad.hpp"
 #include "headtorch/optim/adam.hpp"
 #include "headtorch/optim/clip.hpp"
+#include "headtorch/optim/grad_scaler.hpp"
 #include "headtorch/optim/lbfgs.hpp"
 #include "headtorch/optim/lr_scheduler.hpp"
 #include "headtorch/optim/lr_scheduler_cycle.hpp"

@@ -59,6 +59,7 @@ FAMILIES = {
     "layer_init": "random_numbers",
     "follow": "follow",
     "half": "half",
+    "amp": "amp",
 }
 
 

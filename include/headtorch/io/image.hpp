@@ -6,11 +6,11 @@
 /// Needs zlib and stb: link with headtorch::io.
 
 #include <algorithm>
-#include <concepts>
 #include <array>
 #include <cerrno>
 #include <climits>
 #include <cmath>
+#include <concepts>
 #include <cstdint>
 #include <cstdio>
 #include <cstdlib>
