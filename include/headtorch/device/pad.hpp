@@ -13,6 +13,24 @@ namespace headtorch {
 
 enum class PadMode : std::uint8_t { constant, reflect, replicate, circular };
 
+/// One dimension of a padding: output place j shows input place j - left where that is in [low, high); elsewhere the mode says which.
+struct PadAxis {
+    std::int64_t in = 1, out = 1, left = 0, low = 0, high = 1;
+
+    /// The input place shown at output place j, or -1 for the constant.
+    constexpr std::int64_t source(PadMode mode, std::int64_t j) const {
+        const std::int64_t i = j - left;
+        if (i >= low && i < high) return i;
+        switch (mode) {
+            case PadMode::constant: return -1;
+            case PadMode::reflect: return i < 0 ? -i : i >= in ? 2 * (in - 1) - i : i;
+            case PadMode::replicate: return std::clamp<std::int64_t>(i, 0, in - 1);
+            case PadMode::circular: return i < low ? i + (high - low) : i >= high ? i - (high - low) : i;
+        }
+        return -1;
+    }
+};
+
 /// Output place j along dimension d shows input place j - left[d] where that exists; elsewhere the mode says which. Only the part of the
 /// input from low[d] to high[d] is shown, which is less than all where a padding is negative.
 struct PadPlan {
@@ -22,16 +40,10 @@ struct PadPlan {
 
     /// The input place shown at output place j along dimension d, or -1 for the constant.
     std::int64_t source(int d, std::int64_t j) const {
-        const std::int64_t i = j - left[d], n = in[d];
-        if (i >= low[d] && i < high[d]) return i;
-        switch (mode) {
-            case PadMode::constant: return -1;
-            case PadMode::reflect: return i < 0 ? -i : i >= n ? 2 * (n - 1) - i : i;
-            case PadMode::replicate: return std::clamp<std::int64_t>(i, 0, n - 1);
-            case PadMode::circular: return i < low[d] ? i + (high[d] - low[d]) : i >= high[d] ? i - (high[d] - low[d]) : i;
-        }
-        return -1;
+        const std::int64_t i = j - left[d];
+        return i >= low[d] && i < high[d] ? i : axis(d).source(mode, j);
     }
+    PadAxis axis(int d) const { return {in[d], out[d], left[d], low[d], high[d]}; }
     /// Output places [first, last) along dimension d show the input as it is.
     std::int64_t first(int d) const { return std::clamp<std::int64_t>(left[d] + low[d], 0, out[d]); }
     std::int64_t last(int d) const { return std::clamp<std::int64_t>(left[d] + high[d], first(d), out[d]); }

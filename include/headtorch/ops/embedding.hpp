@@ -96,7 +96,7 @@ Tensor<T, D> embedding(const Tensor<std::int64_t, D>& indices, const Tensor<T, D
         if (!weight.is_contiguous()) throw ValueError("embedding: max_norm needs a contiguous weight, which it changes");
         if (!(*max_norm > 0) || !(norm_type > 0))
             throw ValueError(message("embedding: max_norm and norm_type must be positive, got ", *max_norm, " and ", norm_type));
-        renorm_rows(D{}, numbers, lookup.index.numel(), lookup.width, *max_norm, norm_type, weight.data());
+        renorm_rows(D{}, numbers, lookup.index.numel(), rows, lookup.width, *max_norm, norm_type, weight.data());
         weight.get()->bump_version("embedding with max_norm");
     }
     return detail::take_rows(weight, lookup);

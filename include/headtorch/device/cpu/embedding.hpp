@@ -40,9 +40,10 @@ void embedding_backward(Cpu, const T* g, const std::int64_t* index, std::int64_t
     });
 }
 
-/// Scales each row that `index` names and whose norm (sum |w|^p)^(1/p) is larger than `most` down to that norm.
+/// Scales each row of `rows` that `index` names and whose norm (sum |w|^p)^(1/p) is larger than `most` down to that norm.
 template <class T>
-void renorm_rows(Cpu, const std::int64_t* index, std::int64_t count, std::int64_t width, double most, double p, T* table) {
+void renorm_rows(Cpu, const std::int64_t* index, std::int64_t count, [[maybe_unused]] std::int64_t rows, std::int64_t width, double most,
+                 double p, T* table) {
     for (std::int64_t i = 0; i < count; ++i) {
         T* row = table + index[i] * width;
         double norm = 0;

@@ -89,7 +89,8 @@ inline void raise_reported() {
     if (!all) return;
     Report& report = all[current_device()];
     std::atomic_ref<std::int64_t> launch(report.launch);
-    if (launch.load(std::memory_order_acquire) == 0) [[likely]] return;
+    if (launch.load(std::memory_order_acquire) == 0) [[likely]]
+        return;
     const IndexRule rule = report.rule;
     const std::int64_t index = report.index, position = report.position;
     launch.store(0, std::memory_order_release);
