@@ -8,6 +8,7 @@
 #include <concepts>
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <iterator>
 #include <memory>
 #include <mutex>
@@ -20,6 +21,7 @@
 #include "headtorch/core/error.hpp"
 #include "headtorch/core/random.hpp"
 #include "headtorch/data/dataset.hpp"
+#include "headtorch/data/prefetch.hpp"
 #include "headtorch/data/workers.hpp"
 #include "headtorch/ops/inplace.hpp"
 #include "headtorch/tensor/create.hpp"
@@ -139,6 +141,9 @@ struct Epoch {
 
 }  // namespace detail
 
+template <Dataset S, Device D>
+class DeviceLoader;
+
 /// `for (auto [x, y] : DataLoader(dataset, {.batch_size = 4, .shuffle = true}))`. Every begin() starts an epoch, in a new order when
 /// shuffled. Batches of a TensorDataset are views of it in file order, and gathered into one contiguous tensor per field when shuffled.
 ///
@@ -176,7 +181,22 @@ public:
     Iterator begin() const { return Iterator(new_epoch()); }
     std::default_sentinel_t end() const { return {}; }
 
+    /// The same batches as tensors on a device, each on its way while the one before is used: `for (auto [x, y] : loader.to<Cuda>())`.
+    /// What is not a tensor passes unchanged. Without workers a batch is made one earlier than here, which shows only where making it draws
+    /// from a generator that others draw from, too.
+    template <Device D>
+    auto to() const {
+        if constexpr (std::same_as<D, Cpu>) {
+            return *this;
+        } else {
+            require_device<D>();
+            return DeviceLoader<S, D>(*this);
+        }
+    }
+
 private:
+    template <Dataset, Device>
+    friend class DeviceLoader;
     /// As PyTorch: each epoch draws a base seed, then the order: from the given generator, or from one that is seeded by a second draw.
     /// The order is undefined when items come in file order.
     detail::Epoch<S> new_epoch() const {
@@ -207,13 +227,18 @@ public:
     using difference_type = std::int64_t;
     using iterator_category = std::input_iterator_tag;
 
-    explicit Iterator(detail::Epoch<S> epoch) : epoch_(std::move(epoch)) {
+    /// `finish`, if any, is called with each batch where that is made, and gives what takes its place.
+    explicit Iterator(detail::Epoch<S> epoch, std::function<Batch(Batch)> finish = {})
+        : epoch_(std::move(epoch)), finish_(std::move(finish)) {
         const LoaderOptions& options = epoch_.options;
         if (options.num_workers == 0 || epoch_.batches == 0) return;
-        const auto make = [epoch = epoch_](std::int64_t number) { return epoch.load(number); };
+        const auto make = [made = epoch_, last = finish_](std::int64_t number) { return last ? last(made.load(number)) : made.load(number); };
         ahead_ = std::make_shared<detail::Workers<Batch>>(make, epoch_.batches, options.num_workers, options.prefetch_factor);
     }
-    Batch operator*() const { return ahead_ ? ahead_->get(number_) : epoch_.load(number_); }
+    Batch operator*() const {
+        if (ahead_) return ahead_->get(number_);
+        return finish_ ? finish_(epoch_.load(number_)) : epoch_.load(number_);
+    }
     Iterator& operator++() {
         if (++number_ == epoch_.batches) epoch_.finish();
         if (ahead_) ahead_->release(number_);
@@ -224,8 +249,41 @@ public:
 
 private:
     detail::Epoch<S> epoch_;
+    std::function<Batch(Batch)> finish_;
     std::shared_ptr<detail::Workers<Batch>> ahead_;
     std::int64_t number_ = 0;
+};
+
+/// What DataLoader::to() returns. Where there are workers, they also put the batches into pinned memory.
+template <Dataset S, Device D>
+class DeviceLoader {
+    using HostBatch = typename DataLoader<S>::Batch;
+
+public:
+    using Batch = BatchOn<D, HostBatch>;
+
+    explicit DeviceLoader(DataLoader<S> loader) : loader_(std::move(loader)) {}
+
+    std::int64_t size() const { return loader_.size(); }
+    const S& dataset() const { return loader_.dataset(); }
+    const LoaderOptions& options() const { return loader_.options(); }
+
+    auto begin() const {
+        const auto pin = [place = current_place(D{})](const HostBatch& batch) {
+            const auto there = at_place(D{}, place);
+            return detail::pinned<D>(batch);
+        };
+        return detail::device_iterator<D, true>(typename DataLoader<S>::Iterator(loader_.new_epoch(), pin), loader_.end(), loader_.size());
+    }
+    std::default_sentinel_t end() const { return {}; }
+
+    template <Device E>
+    auto to() const {
+        return loader_.template to<E>();
+    }
+
+private:
+    DataLoader<S> loader_;
 };
 
 }  // namespace headtorch::data
