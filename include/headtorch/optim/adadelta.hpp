@@ -17,6 +17,7 @@ struct AdadeltaOptions {
     double eps = 1e-6;
     double weight_decay = 0;
     bool maximize = false;
+    bool capturable = false;  ///< steps can be recorded into a graph
 
     void check() const {
         check_option(lr >= 0, "Adadelta", "learning rate", lr);
@@ -25,6 +26,31 @@ struct AdadeltaOptions {
         check_option(weight_decay >= 0, "Adadelta", "weight_decay", weight_decay);
     }
 };
+
+namespace detail {
+
+struct AdadeltaRule {
+    static constexpr int states = 2;
+    Direction direction;
+    double rho, eps, lr;
+    template <class P>
+    HEADTORCH_HOST_DEVICE HEADTORCH_ALWAYS_INLINE void operator()(P& x, const P& dx, P& v, P& u) const {
+        const P d = direction(x, dx);
+        v = v * rho + d * d * (1 - rho);
+        const P delta = math::sqrt(u + eps) / math::sqrt(v + eps) * d;
+        u = u * rho + delta * delta * (1 - rho);
+        x = x - delta * lr;
+    }
+    friend bool operator==(const AdadeltaRule&, const AdadeltaRule&) = default;
+};
+struct AdadeltaSettings {
+    Direction direction;
+    double rho, eps;
+    HEADTORCH_HOST_DEVICE AdadeltaRule at(double lr, const double*) const { return {direction, rho, eps, lr}; }
+    friend bool operator==(const AdadeltaSettings&, const AdadeltaSettings&) = default;
+};
+
+}  // namespace detail
 
 /// v = rho v + (1 - rho) g²;  d = sqrt(u + eps) / sqrt(v + eps) g;  u = rho u + (1 - rho) d²;  p -= lr d
 template <class T = float, class D = DefaultDevice>
@@ -41,13 +67,7 @@ public:
 private:
     void update_parameter(const Tensor<T, D>& p, const Tensor<T, D>& g, typename Base::State& state, const AdadeltaOptions& o) {
         const Direction direction{o.maximize ? -1.0 : 1.0, o.weight_decay};
-        update(D{}, [direction, lr = o.lr, rho = o.rho, eps = o.eps](auto& x, const auto& dx, auto& v, auto& u) {
-            const auto d = direction(x, dx);
-            v = v * rho + d * d * (1 - rho);
-            const auto delta = math::sqrt(u + eps) / math::sqrt(v + eps) * d;
-            u = u * rho + delta * delta * (1 - rho);
-            x = x - delta * lr;
-        }, p.numel(), p.data(), static_cast<const T*>(g.data()), state.get(0, p), state.get(1, p));
+        this->apply(detail::AdadeltaSettings{direction, o.rho, o.eps}, p, g, state, o, state.get(0, p), state.get(1, p));
     }
 };
 template <class T, class D>

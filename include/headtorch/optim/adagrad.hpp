@@ -18,6 +18,7 @@ struct AdagradOptions {
     double initial_accumulator_value = 0;
     double eps = 1e-10;
     bool maximize = false;
+    bool capturable = false;  ///< steps can be recorded into a graph
 
     void check() const {
         check_option(lr >= 0, "Adagrad", "learning rate", lr);
@@ -27,6 +28,31 @@ struct AdagradOptions {
         check_option(eps >= 0, "Adagrad", "epsilon", eps);
     }
 };
+
+namespace detail {
+
+struct AdagradRule {
+    static constexpr int states = 1;
+    Direction direction;
+    double eps, lr;
+    template <class P>
+    HEADTORCH_HOST_DEVICE HEADTORCH_ALWAYS_INLINE void operator()(P& x, const P& dx, P& s) const {
+        const P d = direction(x, dx);
+        s = s + d * d;
+        x = x - d / (math::sqrt(s) + eps) * lr;
+    }
+    friend bool operator==(const AdagradRule&, const AdagradRule&) = default;
+};
+struct AdagradSettings {
+    Direction direction;
+    double eps, lr_decay;
+    HEADTORCH_HOST_DEVICE AdagradRule at(double lr, const double* count) const {
+        return {direction, eps, lr / (1 + (count[0] - 1) * lr_decay)};
+    }
+    friend bool operator==(const AdagradSettings&, const AdagradSettings&) = default;
+};
+
+}  // namespace detail
 
 /// s += g²;  p -= lr / (1 + (t - 1) lr_decay) g / (sqrt(s) + eps)
 template <class T = float, class D = DefaultDevice>
@@ -43,12 +69,8 @@ public:
 private:
     void update_parameter(const Tensor<T, D>& p, const Tensor<T, D>& g, typename Base::State& state, const AdagradOptions& o) {
         const Direction direction{o.maximize ? -1.0 : 1.0, o.weight_decay};
-        const double lr = o.lr / (1 + static_cast<double>(state.step - 1) * o.lr_decay), eps = o.eps;
-        update(D{}, [=](auto& x, const auto& dx, auto& s) {
-            const auto d = direction(x, dx);
-            s = s + d * d;
-            x = x - d / (math::sqrt(s) + eps) * lr;
-        }, p.numel(), p.data(), static_cast<const T*>(g.data()), state.get(0, p, static_cast<T>(o.initial_accumulator_value)));
+        this->apply(detail::AdagradSettings{direction, o.eps, o.lr_decay}, p, g, state, o,
+                    state.get(0, p, static_cast<T>(o.initial_accumulator_value)));
     }
 };
 template <class T, class D>

@@ -23,31 +23,41 @@ inline void check_betas(const char* name, double lr, const std::array<double, 2>
 }
 
 /// m and v follow the gradient and its square; the step is lr m' / (sqrt(v') + eps), m' and v' corrected for their start at 0.
-template <class T, class D, class State, class Options>
-void adam_update(const Tensor<T, D>& p, const Tensor<T, D>& g, State& state, const Options& o, double decay, const Direction& direction) {
-    const auto t = static_cast<double>(state.step);
-    const double step_size = o.lr / (1 - std::pow(o.betas[0], t)), root = std::sqrt(1 - std::pow(o.betas[1], t));
-    const double b1 = 1 - o.betas[0], b2 = o.betas[1], eps = o.eps;
-    T *m = state.get(0, p), *v = state.get(1, p);
-    const auto follow = [=](auto& x, const auto& dx, auto& mean, auto& square) {
+template <bool amsgrad>
+struct AdamRule {
+    static constexpr int states = amsgrad ? 3 : 2;
+    Direction direction;
+    double decay, b1, b2, eps, step_size, root;
+
+    template <class P>
+    HEADTORCH_HOST_DEVICE HEADTORCH_ALWAYS_INLINE void follow(P& x, const P& dx, P& mean, P& square) const {
         x = x * decay;
-        const auto d = direction(x, dx);
+        const P d = direction(x, dx);
         mean = mean + (d - mean) * b1;
         square = square * b2 + d * d * (1 - b2);
-    };
-    if (o.amsgrad) {
-        update(D{}, [=](auto& x, const auto& dx, auto& mean, auto& square, auto& largest) {
-            follow(x, dx, mean, square);
-            largest = math::maximum(largest, square);
-            x = x - mean / (math::sqrt(largest) / root + eps) * step_size;
-        }, p.numel(), p.data(), static_cast<const T*>(g.data()), m, v, state.get(2, p));
-    } else {
-        update(D{}, [=](auto& x, const auto& dx, auto& mean, auto& square) {
-            follow(x, dx, mean, square);
-            x = x - mean / (math::sqrt(square) / root + eps) * step_size;
-        }, p.numel(), p.data(), static_cast<const T*>(g.data()), m, v);
     }
-}
+    template <class P>
+    HEADTORCH_HOST_DEVICE HEADTORCH_ALWAYS_INLINE void operator()(P& x, const P& dx, P& mean, P& square) const {
+        follow(x, dx, mean, square);
+        x = x - mean / (math::sqrt(square) / root + eps) * step_size;
+    }
+    template <class P>
+    HEADTORCH_HOST_DEVICE HEADTORCH_ALWAYS_INLINE void operator()(P& x, const P& dx, P& mean, P& square, P& largest) const {
+        follow(x, dx, mean, square);
+        largest = math::maximum(largest, square);
+        x = x - mean / (math::sqrt(largest) / root + eps) * step_size;
+    }
+    friend bool operator==(const AdamRule&, const AdamRule&) = default;
+};
+template <bool amsgrad>
+struct AdamSettings {
+    Direction direction;
+    double beta1, beta2, eps, decay;  ///< decay: of the parameter by itself, for each unit of the learning rate
+    HEADTORCH_HOST_DEVICE AdamRule<amsgrad> at(double lr, const double* count) const {
+        return {direction, 1 - lr * decay, 1 - beta1, beta2, eps, lr / (1 - std::pow(beta1, count[0])), std::sqrt(1 - std::pow(beta2, count[0]))};
+    }
+    friend bool operator==(const AdamSettings&, const AdamSettings&) = default;
+};
 
 }  // namespace detail
 
@@ -58,6 +68,7 @@ struct AdamOptions {
     double weight_decay = 0;  ///< an L2 penalty
     bool amsgrad = false;
     bool maximize = false;
+    bool capturable = false;  ///< steps can be recorded into a graph
 
     void check() const { detail::check_betas("Adam", lr, betas, eps, weight_decay); }
 };
@@ -68,6 +79,7 @@ struct AdamWOptions {
     double weight_decay = 1e-2;  ///< shrinks the parameter by itself, apart from the gradient
     bool amsgrad = false;
     bool maximize = false;
+    bool capturable = false;  ///< steps can be recorded into a graph
 
     void check() const { detail::check_betas("AdamW", lr, betas, eps, weight_decay); }
 };
@@ -85,7 +97,12 @@ public:
 
 private:
     void update_parameter(const Tensor<T, D>& p, const Tensor<T, D>& g, typename Base::State& state, const AdamOptions& o) {
-        detail::adam_update(p, g, state, o, 1, Direction{o.maximize ? -1.0 : 1.0, o.weight_decay});
+        const Direction direction{o.maximize ? -1.0 : 1.0, o.weight_decay};
+        T *m = state.get(0, p), *v = state.get(1, p);
+        if (o.amsgrad)
+            this->apply(detail::AdamSettings<true>{direction, o.betas[0], o.betas[1], o.eps, 0}, p, g, state, o, m, v, state.get(2, p));
+        else
+            this->apply(detail::AdamSettings<false>{direction, o.betas[0], o.betas[1], o.eps, 0}, p, g, state, o, m, v);
     }
 };
 
@@ -102,7 +119,13 @@ public:
 
 private:
     void update_parameter(const Tensor<T, D>& p, const Tensor<T, D>& g, typename Base::State& state, const AdamWOptions& o) {
-        detail::adam_update(p, g, state, o, 1 - o.lr * o.weight_decay, Direction{o.maximize ? -1.0 : 1.0, 0});
+        const Direction direction{o.maximize ? -1.0 : 1.0, 0};
+        T *m = state.get(0, p), *v = state.get(1, p);
+        if (o.amsgrad)
+            this->apply(detail::AdamSettings<true>{direction, o.betas[0], o.betas[1], o.eps, o.weight_decay}, p, g, state, o, m, v,
+                        state.get(2, p));
+        else
+            this->apply(detail::AdamSettings<false>{direction, o.betas[0], o.betas[1], o.eps, o.weight_decay}, p, g, state, o, m, v);
     }
 };
 

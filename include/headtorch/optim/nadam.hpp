@@ -21,12 +21,48 @@ struct NAdamOptions {
     double momentum_decay = 4e-3;
     bool decoupled_weight_decay = false;  ///< as AdamW does it
     bool maximize = false;
+    bool capturable = false;  ///< steps can be recorded into a graph
 
     void check() const {
         detail::check_betas("NAdam", lr, betas, eps, weight_decay);
         check_option(momentum_decay >= 0, "NAdam", "momentum_decay", momentum_decay);
     }
 };
+
+namespace detail {
+
+struct NAdamRule {
+    static constexpr int states = 2;
+    Direction direction;
+    double decay, b1, b2, eps, correction, by_gradient, by_mean;
+    template <class P>
+    HEADTORCH_HOST_DEVICE HEADTORCH_ALWAYS_INLINE void operator()(P& x, const P& dx, P& m, P& v) const {
+        x = x * decay;
+        const P d = direction(x, dx);
+        m = m + (d - m) * b1;
+        v = v * b2 + d * d * (1 - b2);
+        const P scale = math::sqrt(v / correction) + eps;
+        x = x - d / scale * by_gradient - m / scale * by_mean;
+    }
+    friend bool operator==(const NAdamRule&, const NAdamRule&) = default;
+};
+struct NAdamSettings {
+    Direction direction;
+    double beta1, beta2, eps, momentum_decay, decay;
+    HEADTORCH_HOST_DEVICE double momentum_at(double step) const { return beta1 * (1 - 0.5 * std::pow(0.96, step * momentum_decay)); }
+    /// count[1] is the product of the momenta so far, which PyTorch keeps in float.
+    HEADTORCH_HOST_DEVICE void advance(double* count) const {
+        count[1] = static_cast<float>(count[0] == 1 ? 1 : count[1]) * static_cast<float>(momentum_at(count[0]));
+    }
+    HEADTORCH_HOST_DEVICE NAdamRule at(double lr, const double* count) const {
+        const double mu = momentum_at(count[0]), next = momentum_at(count[0] + 1), product = count[1];
+        return {direction, 1 - lr * decay, 1 - beta1, beta2, eps, 1 - std::pow(beta2, count[0]), lr * (1 - mu) / (1 - product),
+                lr * next / (1 - product * next)};
+    }
+    friend bool operator==(const NAdamSettings&, const NAdamSettings&) = default;
+};
+
+}  // namespace detail
 
 template <class T = float, class D = DefaultDevice>
 class NAdam final : public Optimizer<NAdam<T, D>, NAdamOptions, T, D, 2> {
@@ -42,22 +78,10 @@ public:
 
 private:
     void update_parameter(const Tensor<T, D>& p, const Tensor<T, D>& g, typename Base::State& state, const NAdamOptions& o) {
-        const auto t = static_cast<double>(state.step);
-        const auto momentum_at = [&](double step) { return o.betas[0] * (1 - 0.5 * std::pow(0.96, step * o.momentum_decay)); };
-        const double mu = momentum_at(t), next = momentum_at(t + 1);
-        double& product = state.numbers[0];
-        product = static_cast<float>(state.step == 1 ? 1 : product) * static_cast<float>(mu);  // PyTorch keeps this product in float
-        const double by_gradient = o.lr * (1 - mu) / (1 - product), by_mean = o.lr * next / (1 - product * next);
-        const double decay = o.decoupled_weight_decay ? 1 - o.lr * o.weight_decay : 1, correction = 1 - std::pow(o.betas[1], t);
         const Direction direction{o.maximize ? -1.0 : 1.0, o.decoupled_weight_decay ? 0 : o.weight_decay};
-        update(D{}, [=, b1 = 1 - o.betas[0], b2 = o.betas[1], eps = o.eps](auto& x, const auto& dx, auto& m, auto& v) {
-            x = x * decay;
-            const auto d = direction(x, dx);
-            m = m + (d - m) * b1;
-            v = v * b2 + d * d * (1 - b2);
-            const auto scale = math::sqrt(v / correction) + eps;
-            x = x - d / scale * by_gradient - m / scale * by_mean;
-        }, p.numel(), p.data(), static_cast<const T*>(g.data()), state.get(0, p), state.get(1, p));
+        const double decay = o.decoupled_weight_decay ? o.weight_decay : 0;
+        this->apply(detail::NAdamSettings{direction, o.betas[0], o.betas[1], o.eps, o.momentum_decay, decay}, p, g, state, o,
+                    state.get(0, p), state.get(1, p));
     }
 };
 template <class T, class D>

@@ -4,6 +4,7 @@
 
 /// What all optimisers share: groups of parameters with options of their own, held by handle, and a state that can be saved.
 
+#include <algorithm>
 #include <array>
 #include <cstdint>
 #include <initializer_list>
@@ -11,10 +12,11 @@
 #include <utility>
 #include <vector>
 
-#include "headtorch/device/cpu/update.hpp"
 #include "headtorch/nn/state_dict.hpp"
 #include "headtorch/ops/copy.hpp"
 #include "headtorch/ops/inplace.hpp"
+#include "headtorch/optim/counters.hpp"
+#include "headtorch/optim/pending.hpp"
 #include "headtorch/tensor/access.hpp"
 #include "headtorch/tensor/create.hpp"
 
@@ -44,9 +46,10 @@ private:
 struct Direction {
     double sign, weight_decay;
     template <class P>
-    HEADTORCH_ALWAYS_INLINE P operator()(const P& p, const P& g) const {
+    HEADTORCH_HOST_DEVICE HEADTORCH_ALWAYS_INLINE P operator()(const P& p, const P& g) const {
         return weight_decay == 0 ? g * sign : g * sign + p * weight_decay;
     }
+    friend bool operator==(const Direction&, const Direction&) = default;
 };
 
 /// Throws ValueError unless `valid`; NaN is never valid.
@@ -55,7 +58,9 @@ inline void check_option(bool valid, const char* optimizer, const char* option, 
 }
 
 /// Base of optimisers. `Derived` has `name`, `state_names` (one for each tensor remembered about a parameter) and
-/// `update_parameter(p, g, state, options)`; `Options` has `lr` and check().
+/// `update_parameter(p, g, state, options)`, which calls apply() with settings (see device/update.hpp); `Options` has `lr` and check().
+/// With `.capturable = true` in the options, as in PyTorch, the device counts the steps and reads the learning rates, so that a step which
+/// was recorded into a graph goes on with each replay.
 ///
 /// step() passes over parameters without a gradient, as in PyTorch, but throws when not a single one has any:
 /// then backward() was forgotten.
@@ -106,7 +111,9 @@ public:
     void step(const Here& = Here::call(step_name())) {
         const OpScope scope(step_name());
         NoGrad guard;
+        prepare();
         std::size_t i = 0, moved = 0;
+        group_ = 0;
         for (Group& group : groups) {
             for (const auto& p : group.params) {
                 State& state = states[i++];
@@ -114,10 +121,14 @@ public:
                 if (!gradient.defined()) continue;
                 ++moved;
                 ++state.step;
-                static_cast<Derived&>(*this).update_parameter(p, headtorch::detail::detached_contiguous(gradient), state, group.options);
+                const Tensor<T, D>& kept = pending_.keep(headtorch::detail::detached_contiguous(gradient));
+                static_cast<Derived&>(*this).update_parameter(p, kept, state, group.options);
                 p.get()->bump_version(Derived::name);
             }
+            ++group_;
         }
+        pending_.flush();
+        pending_.clear();
         if (moved == 0)
             throw AutogradError(
                 message(Derived::name, ": none of the ", states.size(), " parameters has a gradient; call loss.backward() before step()"));
@@ -146,15 +157,16 @@ public:
     nn::StateDict state_dict() const {
         nn::StateDict dict;
         for (std::size_t g = 0; g < groups.size(); ++g)
-            dict.set(message("param_groups.", g, ".lr"), full<double>({}, groups[g].options.lr));
+            dict.set(message("param_groups.", g, ".lr"), full<double, Cpu>({}, groups[g].options.lr));
+        const std::vector<double> counts = counters_.counts();
         for (std::size_t i = 0; i < states.size(); ++i) {
-            if (states[i].step == 0) continue;
-            dict.set(message("state.", i, ".step"), full<std::int64_t>({}, states[i].step));
+            const State state = counted(i, counts);
+            if (state.step == 0) continue;
+            dict.set(message("state.", i, ".step"), full<std::int64_t, Cpu>({}, state.step));
             for (std::size_t k = 0; k < state_count; ++k)
-                if (states[i].tensors[k].defined())
-                    dict.set(message("state.", i, ".", Derived::state_names[k]), states[i].tensors[k].clone());
-            for (std::size_t k = 0; k < states[i].numbers.size(); ++k)
-                dict.set(message("state.", i, ".number", k), full<double>({}, states[i].numbers[k]));
+                if (state.tensors[k].defined()) dict.set(message("state.", i, ".", Derived::state_names[k]), state.tensors[k].clone());
+            for (std::size_t k = 0; k < state.numbers.size(); ++k)
+                dict.set(message("state.", i, ".number", k), full<double, Cpu>({}, state.numbers[k]));
         }
         return dict;
     }
@@ -164,7 +176,7 @@ public:
         std::vector<double> rates;
         std::size_t used = groups.size();
         for (std::size_t g = 0; g < groups.size(); ++g)
-            rates.push_back(dict.template get<double>(message("param_groups.", g, ".lr")).item());
+            rates.push_back(dict.template get<double, Cpu>(message("param_groups.", g, ".lr")).item());
         std::size_t i = 0;
         for (const Group& group : groups) {
             for (const auto& p : group.params) {
@@ -172,7 +184,7 @@ public:
                 state = {};
                 const std::string prefix = message("state.", i++, ".");
                 if (!dict.contains(prefix + "step")) continue;
-                state.step = dict.template get<std::int64_t>(prefix + "step").item();
+                state.step = dict.template get<std::int64_t, Cpu>(prefix + "step").item();
                 ++used;
                 for (std::size_t k = 0; k < state_count; ++k) {
                     const std::string key = prefix + Derived::state_names[k];
@@ -184,7 +196,7 @@ public:
                                                  ", the parameter ", p.shape()));
                 }
                 for (std::size_t k = 0; k < state.numbers.size(); ++k) {
-                    state.numbers[k] = dict.template get<double>(message(prefix, "number", k)).item();
+                    state.numbers[k] = dict.template get<double, Cpu>(message(prefix, "number", k)).item();
                     ++used;
                 }
             }
@@ -192,8 +204,16 @@ public:
         if (used != dict.size())
             throw ValueError(message(Derived::name, ": load_state_dict: ", dict.size() - used,
                                      " entries belong to other parameters or to another optimiser"));
+        if (counters_.defined()) {  // recorded steps know the tensors that there are by their address
+            for (std::size_t k = 0; k < states.size(); ++k)
+                for (std::size_t t = 0; t < state_count; ++t) {
+                    Tensor<T, D>&from = loaded[k].tensors[t], &to = states[k].tensors[t];
+                    if (from.defined() && to.defined()) from = to.copy_(from);
+                }
+        }
         states = std::move(loaded);
         for (std::size_t g = 0; g < groups.size(); ++g) groups[g].options.lr = rates[g];
+        if (counters_.defined()) counters_.set_counts(host_counts());
     }
 
     std::vector<Group> groups;
@@ -210,10 +230,30 @@ protected:
 
         /// Tensor k, made of zeros when it is needed for the first time.
         T* get(std::size_t k, const Tensor<T, D>& p, T initial = T(0)) {
-            if (!tensors[k].defined()) tensors[k] = full<T, D>(p.shape(), initial);
+            if (!tensors[k].defined()) {
+                detail::check_not_recorded<D>(Derived::name);
+                tensors[k] = full<T, D>(p.shape(), initial);
+            }
             return tensors[k].data();
         }
     };
+
+    /// Puts the update of a parameter on the list of this step, with the rule that the settings make.
+    template <class Settings, class... Remembered>
+    void apply(const Settings& settings, const Tensor<T, D>& p, const Tensor<T, D>& g, State& state, const Options& o,
+               Remembered*... remembered) {
+        UpdateItem<T> item{p.numel(), p.data(), g.data(), {remembered...}};
+        if (o.capturable) {
+            item.count = counters_.count(static_cast<std::size_t>(&state - states.data()));
+            return pending_.add(detail::DeviceRule<Settings>{settings, counters_.rate(group_)}, item);
+        }
+        detail::HostRule<Settings> rule{settings, o.lr, {static_cast<double>(state.step), state.numbers.empty() ? 0 : state.numbers[0]}};
+        if constexpr (requires { settings.advance(rule.count); }) {
+            settings.advance(rule.count);
+            state.numbers[0] = rule.count[1];
+        }
+        pending_.add(rule, item);
+    }
     static constexpr std::size_t number_count() { return 0; }
     /// "Adam.step".
     static const char* step_name() {
@@ -222,6 +262,47 @@ protected:
     }
 
     std::vector<State> states;
+
+private:
+    /// Brings learning rates and counts to the device, where groups are capturable.
+    void prepare() {
+        pending_.clear();
+        if constexpr (requires { groups[0].options.capturable; }) {
+            const auto is_capturable = [](const Group& group) { return group.options.capturable; };
+            if (!std::all_of(groups.begin(), groups.end(), is_capturable)) {
+                detail::check_capturable<D>(Derived::name);
+                if (std::none_of(groups.begin(), groups.end(), is_capturable)) return;
+            }
+            if (counters_.size() != states.size()) {
+                detail::check_not_recorded<D>(Derived::name);
+                const std::vector<double> counts = counters_.counts();
+                for (std::size_t i = 0; i < states.size(); ++i) states[i] = counted(i, counts);
+                counters_.set_counts(host_counts());
+            }
+            counters_.set_rates(static_cast<Schedulable*>(this), Derived::name);
+        }
+    }
+    /// A state with the steps that the device has counted.
+    State counted(std::size_t i, const std::vector<double>& counts) const {
+        State state = states[i];
+        if (2 * i + 1 < counts.size() && counts[2 * i] > static_cast<double>(state.step)) {
+            state.step = static_cast<std::int64_t>(counts[2 * i]);
+            if (!state.numbers.empty()) state.numbers[0] = counts[2 * i + 1];
+        }
+        return state;
+    }
+    std::vector<double> host_counts() const {
+        std::vector<double> counts;
+        for (const State& state : states) {
+            counts.push_back(static_cast<double>(state.step));
+            counts.push_back(state.numbers.empty() ? 0 : state.numbers[0]);
+        }
+        return counts;
+    }
+
+    detail::PendingUpdates<T, D> pending_;
+    detail::Counters<D> counters_;
+    std::size_t group_ = 0;
 };
 
 }  // namespace headtorch::optim

@@ -4,9 +4,13 @@
 
 /// The kernel of optimisers: one vectorised pass over a parameter, its gradient and what is remembered about it.
 
+#include <cstddef>
 #include <cstdint>
+#include <span>
+#include <utility>
 
 #include "headtorch/device/cpu/map.hpp"
+#include "headtorch/device/update.hpp"
 
 namespace headtorch {
 
@@ -36,6 +40,20 @@ void update(Cpu, const Rule& rule_given, std::int64_t n, T* p, const T* g, State
         run(0, n);
     else
         parallel_for(n, cpu::map_grain, run);
+}
+
+/// The same for all parameters.
+template <class Rule, class T>
+void update_all(Cpu, const Rule& rule, std::span<const UpdateItem<T>> items) {
+    for (const UpdateItem<T>& item : items)
+        [&]<std::size_t... K>(std::index_sequence<K...>) {
+            update(Cpu{}, rule, item.n, item.p, item.g, item.state[K]...);
+        }(std::make_index_sequence<Rule::states>{});
+}
+/// With rules made of *lr and of each parameter's own count of steps, which goes up by one.
+template <class Settings, class T>
+void update_all_counted(Cpu, const Settings& settings, const double* lr, std::span<const UpdateItem<T>> items) {
+    for (const UpdateItem<T>& item : items) update_all(Cpu{}, next_rule(settings, *lr, item.count), std::span(&item, 1));
 }
 
 }  // namespace headtorch

@@ -5,9 +5,12 @@
 /// Work that is recorded once and then started as a whole: a step of a small network takes one launch instead of hundreds.
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <utility>
+#include <vector>
 
+#include "headtorch/device/cuda/capture.cuh"
 #include "headtorch/device/cuda/memory.cuh"
 #include "headtorch/device/cuda/random.cuh"
 #include "headtorch/device/cuda/stream.cuh"
@@ -39,6 +42,7 @@ public:
             pool_ = std::exchange(other.pool_, 0);
             stream_ = std::exchange(other.stream_, Stream());
             draws_ = std::move(other.draws_);
+            before_replay_ = std::exchange(other.before_replay_, {});
         }
         return *this;
     }
@@ -56,12 +60,15 @@ public:
         check(cudaStreamBeginCapture(stream_.get(), cudaStreamCaptureModeThreadLocal), "Graph::capture", "cudaStreamBeginCapture");
         pool_ = Allocator::instance().begin_pool();
         philox::begin_capture(draws_->data());
+        capture::begin();
         cudaGraph_t graph = nullptr;
         try {
             body();
             philox::end_capture();
+            before_replay_ = capture::end();
         } catch (...) {
             philox::abandon_capture();
+            capture::end();
             Allocator::instance().end_pool();
             if (cudaStreamEndCapture(stream_.get(), &graph) == cudaSuccess && graph) cudaGraphDestroy(graph);
             cudaGetLastError();
@@ -86,6 +93,7 @@ public:
     /// Does the recorded work on the current stream.
     void replay() const {
         if (!exec_) throw ValueError("Graph::replay: nothing was captured yet");
+        for (const auto& action : before_replay_) action();
         check(cudaGraphLaunch(exec_, current_stream().get()), "Graph::replay", "cudaGraphLaunch");
     }
 
@@ -100,6 +108,7 @@ public:
         }
         if (pool_) Allocator::instance().release_pool(std::exchange(pool_, 0));
         draws_.reset();
+        before_replay_.clear();
         stream_ = Stream();
     }
 
@@ -107,6 +116,7 @@ private:
     cudaGraphExec_t exec_ = nullptr;
     PoolId pool_ = 0;
     Stream stream_;
+    std::vector<std::function<void()>> before_replay_;
     std::unique_ptr<Scratch<std::uint64_t>> draws_;  ///< how many random numbers all replays took
 };
 

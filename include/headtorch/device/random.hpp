@@ -1,0 +1,47 @@
+// headtorch: tensors and autograd for C++20.
+// SPDX-License-Identifier: MIT
+#pragma once
+
+/// What can be drawn: the distributions that draw(device, distribution, generator, x, n) knows.
+
+#include <cstdint>
+
+namespace headtorch::draws {
+
+struct Uniform {
+    double from = 0, to = 1;  ///< from <= x < to
+};
+struct Normal {
+    double mean = 0, std = 1;
+    bool one_by_one = false;  ///< the CPU's numbers for memory with gaps
+};
+struct LogNormal {
+    double mean, std;  ///< of the logarithm
+};
+struct Exponential {
+    double lambd;
+};
+struct Cauchy {
+    double median, sigma;
+};
+/// How many trials it takes until the first success.
+struct Geometric {
+    double p;
+};
+/// `one` with probability p, else 0.
+struct Bernoulli {
+    double p, one = 1;
+};
+/// from <= x < from + range
+struct Integers {
+    std::int64_t from;
+    std::uint64_t range;
+};
+
+/// Dropout: each element becomes scale * x + shift with probability keep, else `dropped`.
+struct Dropout {
+    double keep, scale, shift = 0, dropped = 0;
+    Dropout slope() const { return {keep, scale, 0, 0}; }
+};
+
+}  // namespace headtorch::draws
