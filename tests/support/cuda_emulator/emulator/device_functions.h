@@ -167,6 +167,20 @@ inline float min(float a, float b) { return std::fmin(a, b); }
 inline float max(float a, float b) { return std::fmax(a, b); }
 inline double min(double a, double b) { return std::fmin(a, b); }
 inline double max(double a, double b) { return std::fmax(a, b); }
+// the mixtures that CUDA has too
+#define CUDA_EMULATOR_MIXED(A, B, T)                                                       \
+    constexpr T min(A a, B b) { return min(static_cast<T>(a), static_cast<T>(b)); }        \
+    constexpr T min(B a, A b) { return min(static_cast<T>(a), static_cast<T>(b)); }        \
+    constexpr T max(A a, B b) { return max(static_cast<T>(a), static_cast<T>(b)); }        \
+    constexpr T max(B a, A b) { return max(static_cast<T>(a), static_cast<T>(b)); }
+CUDA_EMULATOR_MIXED(int, unsigned int, unsigned int)
+CUDA_EMULATOR_MIXED(long, unsigned long, unsigned long)
+CUDA_EMULATOR_MIXED(long long, unsigned long long, unsigned long long)
+#undef CUDA_EMULATOR_MIXED
+inline double min(float a, double b) { return std::fmin(static_cast<double>(a), b); }
+inline double min(double a, float b) { return std::fmin(a, static_cast<double>(b)); }
+inline double max(float a, double b) { return std::fmax(static_cast<double>(a), b); }
+inline double max(double a, float b) { return std::fmax(a, static_cast<double>(b)); }
 
 [[noreturn]] inline void __trap() { std::abort(); }
 inline void __nanosleep(unsigned int) {}

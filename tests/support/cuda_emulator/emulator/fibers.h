@@ -31,8 +31,9 @@ struct Fiber {
 #endif
     const void* stack;
     std::size_t size;
-    ucontext_t* entry;  // of a fiber that has not run yet
-    void* sanitizer;    // ASan's fake stack or TSan's fiber
+    bool fresh;       // has not run yet: is entered by way of `entry`
+    ucontext_t entry;
+    void* sanitizer;  // ASan's fake stack or TSan's fiber
 };
 
 inline constexpr std::size_t fiber_stack = 256 << 10;
@@ -47,12 +48,12 @@ inline Fiber* make_fiber(void (*entry)(), std::size_t number) {
     Fiber* fiber = new Fiber{};
     fiber->stack = static_cast<char*>(memory) + page;
     fiber->size = fiber_stack - (number * 5 % 64) * 64;
-    fiber->entry = new ucontext_t;
-    getcontext(fiber->entry);
-    fiber->entry->uc_stack.ss_sp = const_cast<void*>(fiber->stack);
-    fiber->entry->uc_stack.ss_size = fiber->size;
-    fiber->entry->uc_link = nullptr;
-    makecontext(fiber->entry, entry, 0);
+    fiber->fresh = true;
+    getcontext(&fiber->entry);
+    fiber->entry.uc_stack.ss_sp = const_cast<void*>(fiber->stack);
+    fiber->entry.uc_stack.ss_size = fiber->size;
+    fiber->entry.uc_link = nullptr;
+    makecontext(&fiber->entry, entry, 0);
 #ifdef CUDA_EMULATOR_TSAN
     fiber->sanitizer = __tsan_create_fiber(0);
 #endif
@@ -62,9 +63,8 @@ inline Fiber* make_fiber(void (*entry)(), std::size_t number) {
 #define CUDA_EMULATOR_SWITCH __attribute__((noinline, no_sanitize("address", "thread", "undefined"))) inline
 
 CUDA_EMULATOR_SWITCH void enter_new(Fiber& to) {
-    const ucontext_t* entry = to.entry;
-    to.entry = nullptr;
-    setcontext(entry);
+    to.fresh = false;
+    setcontext(&to.entry);
 }
 
 /// The fiber that was left last: its stack's bounds are what the sanitizer reports to the one that is entered.
@@ -87,12 +87,12 @@ CUDA_EMULATOR_SWITCH void switch_fiber(Fiber& from, Fiber& to) {
     // The jump stands in the function that is jumped to, so that calls and returns stay in pairs and the processor foresees the returns.
 #if defined(__x86_64__)
     if (__builtin_setjmp(from.jump) == 0) {
-        if (to.entry != nullptr) enter_new(to);
+        if (to.fresh) enter_new(to);
         __builtin_longjmp(to.jump, 1);
     }
 #else
     if (_setjmp(from.jump) == 0) {
-        if (to.entry != nullptr) enter_new(to);
+        if (to.fresh) enter_new(to);
         _longjmp(to.jump, 1);
     }
 #endif

@@ -198,6 +198,7 @@ inline void add_default_stream_waits(const CUstream_st& stream, std::vector<Tick
 inline cudaError_t enqueue(CUstream_st& stream, const char* name, unsigned int devices, std::function<void()> work,
                            std::vector<Ticket> after = {}, std::size_t held = 0) {
     State& s = state();
+    watch_faults();
     if (stream.capture) {
         if (stream.capture->invalid) return cudaErrorStreamCaptureInvalidated;
         auto& nodes = stream.capture->graph->nodes;
