@@ -184,22 +184,26 @@ void sort_part(const T* x, const SortPart& part, bool descending, const SortOutp
 }
 
 template <class T>
-void sort_long_lines(const T* x, const Lines& lines, bool descending, const SortOutput& wanted, T* values, std::int64_t* indices) {
-    // so many elements at a time that the room for their keys and numbers stays below a gigabyte or two, unless a single line is longer
-    constexpr std::int64_t most = std::int64_t{1} << 26;
+void sort_long_lines(const T* x, const Lines& lines, bool descending, const SortOutput& wanted, T* values, std::int64_t* indices,
+                     std::int64_t most = std::int64_t{1} << 26) {
+    // at most so many elements at a time that the room for their keys and numbers stays below two gigabytes, unless a single line is longer
     const std::int64_t columns = std::clamp<std::int64_t>(most / lines.length, 1, lines.inner);
     const std::int64_t outers = columns < lines.inner ? 1 : std::clamp<std::int64_t>(most / (lines.length * lines.inner), 1, lines.outer);
     for (std::int64_t o = 0; o < lines.outer; o += outers)
         for (std::int64_t c = 0; c < lines.inner; c += columns) {
             const SortPart part{lines, o, std::min(outers, lines.outer - o), c, std::min(columns, lines.inner - c)};
             const std::int64_t count = part.outers * part.columns;
-            constexpr int element_bits = 8 * static_cast<int>(sizeof(T));
-            if (!fits_int(count * lines.length))
-                sort_part<T, std::uint64_t, std::int64_t>(x, part, descending, wanted, values, indices);
-            else if (element_bits + (element_bits > 32 ? 0 : key_bits(count)) <= 32)
-                sort_part<T, std::uint32_t, std::int32_t>(x, part, descending, wanted, values, indices);
-            else
+            const bool small = fits_int(count * lines.length);
+            if constexpr (sizeof(T) <= 4) {
+                if (small && 8 * static_cast<int>(sizeof(T)) + key_bits(count) <= 32) {
+                    sort_part<T, std::uint32_t, std::int32_t>(x, part, descending, wanted, values, indices);
+                    continue;
+                }
+            }
+            if (small)
                 sort_part<T, std::uint64_t, std::int32_t>(x, part, descending, wanted, values, indices);
+            else
+                sort_part<T, std::uint64_t, std::int64_t>(x, part, descending, wanted, values, indices);
         }
 }
 
