@@ -6,6 +6,8 @@
 
 #include "headtorch/device/cuda/arg_reduce.cuh"
 #include "headtorch/device/cuda/block.cuh"
+#include "headtorch/device/cuda/conv.cuh"
+#include "headtorch/device/cuda/conv_fold.cuh"
 #include "headtorch/device/cuda/copy.cuh"
 #include "headtorch/device/cuda/embedding.cuh"
 #include "headtorch/device/cuda/gather.cuh"
@@ -21,6 +23,7 @@
 #include "headtorch/device/cuda/random.cuh"
 #include "headtorch/device/cuda/reduce.cuh"
 #include "headtorch/device/cuda/resample.cuh"
+#include "headtorch/device/cuda/rnn.cuh"
 #include "headtorch/device/cuda/scatter_along.cuh"
 #include "headtorch/device/cuda/sort.cuh"
 #include "headtorch/device/cuda/stream.cuh"

@@ -10,6 +10,7 @@
 #include <limits>
 
 #include "headtorch/core/config.hpp"
+#include "headtorch/device/cuda/runtime.cuh"
 #include "headtorch/device/loop.hpp"
 
 namespace headtorch::cuda {

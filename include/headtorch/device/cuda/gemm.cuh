@@ -1,0 +1,144 @@
+// headtorch: tensors and autograd for C++20.
+// SPDX-License-Identifier: MIT
+#pragma once
+
+/// Products of matrices on the GPU: by cuBLASLt, where it is at home, else by our own kernel. Semantics as in device/cpu/gemm.hpp.
+
+#include <algorithm>
+#include <cstdint>
+#include <optional>
+#include <string_view>
+#include <type_traits>
+
+#include "headtorch/device/cuda/gemm_kernel.cuh"
+#include "headtorch/device/cuda/gemm_lt.cuh"
+#include "headtorch/device/cuda/map.cuh"
+#include "headtorch/device/device.hpp"
+#include "headtorch/device/matrix.hpp"
+
+namespace headtorch::cuda {
+namespace detail {
+
+struct CopyElement {
+    static constexpr std::string_view name = "matmul";
+    template <class X>
+    constexpr X operator()(X x) const {
+        return x;
+    }
+};
+
+/// A factor as cuBLASLt can read it: itself, or a copy in rows.
+template <class T>
+class ReadableFactor {
+public:
+    ReadableFactor(std::int64_t batch, MatrixRef<const T> x, std::int64_t& batch_stride) : matrix_(x) {
+        LtMatrix place;
+        if (lt_matrix(x, batch_stride, place) && batch_stride >= 0) return;
+        const std::int64_t copies = batch_stride == 0 ? 1 : batch;
+        copy_.emplace(copies * x.rows * x.cols);
+        const Strides strides[] = {{x.rows * x.cols, x.cols, 1}, {batch_stride, x.row_stride, x.col_stride}};
+        MapCall call{map_kernel<CopyElement, T, T>(Cuda{}), &formula_, 2, {copy_->data(), const_cast<T*>(x.data)}, {sizeof(T), sizeof(T)}};
+        map_strided(Cuda{}, call, Shape{copies, x.rows, x.cols}, strides);
+        matrix_ = {copy_->data(), x.rows, x.cols, x.cols, 1};
+        if (batch_stride != 0) batch_stride = x.rows * x.cols;
+    }
+    MatrixRef<const T> get() const { return matrix_; }
+
+private:
+    MatrixRef<const T> matrix_;
+    std::optional<Scratch<T>> copy_;
+    CopyElement formula_{};
+};
+
+/// Products of so little work that our own kernel, one tile and a few slices, takes no longer than the fastest.
+template <class T>
+bool is_tiny(const Product<T>& p) {
+    return p.a.cols <= 64 && p.c.rows <= 16 && p.c.cols <= 64 && p.batch <= 16;
+}
+
+/// The product by the way that suits it. c_batch is not 0, unless batch is 1.
+template <class T>
+void gemm_any(std::string_view op, Product<T> p) {
+    if (p.c.rows == 0 || p.c.cols == 0 || p.batch <= 0) return;
+    if constexpr (Floating<T>) {
+        LtMatrix place;
+        bool writable = lt_matrix(p.c, p.c_batch, place);
+        if (writable && place.transposed) {  // cuBLASLt wants rows of c without gaps, and its bias goes along them
+            if (p.bias)
+                writable = false;
+            else
+                p = p.transposed();
+        }
+        if (writable && p.a.cols > 0 && !is_tiny(p)) {
+            const ReadableFactor<T> a(p.batch, p.a, p.a_batch), b(p.batch, p.b, p.b_batch);
+            p.a = a.get();
+            p.b = b.get();
+            std::int64_t first = 0;
+            while (first < p.batch) {
+                Product<T> part = p;
+                part.batch = std::min(p.batch - first, most_blocks_y);
+                part.a.data += first * p.a_batch;
+                part.b.data += first * p.b_batch;
+                part.c.data += first * p.c_batch;
+                if (!gemm_lt(op, part)) gemm_tiled(op, part);
+                first += part.batch;
+            }
+            return;
+        }
+    }
+    gemm_tiled(op, p);
+}
+
+}  // namespace detail
+
+/// c = a b, or c += a b. Shapes [m, k], [k, n], [m, n] must agree; c must not overlap a or b, nor itself. k = 0 gives zeros.
+/// Halfs are summed in float, and rounded once. Integers wrap around as in PyTorch.
+template <class T>
+void gemm(Cuda, MatrixRef<const T> a, MatrixRef<const T> b, MatrixRef<T> c, Accumulate accumulate) {
+    detail::gemm_any<T>("matmul", {1, a, b, c, 0, 0, 0, nullptr, accumulate == Accumulate::yes, Epilogue::none});
+}
+
+/// c[i] (+)= a[i] b[i] for i in [0, batch), where matrix i of an operand starts at data + i * stride. stride_a and stride_b may be 0 (one
+/// matrix for all); stride_c may be 0 to sum all products into one matrix.
+template <class T>
+void gemm_batched(Cuda, std::int64_t batch, MatrixRef<const T> a, std::int64_t stride_a, MatrixRef<const T> b, std::int64_t stride_b,
+                  MatrixRef<T> c, std::int64_t stride_c, Accumulate accumulate) {
+    if (batch <= 0) return;
+    bool add = accumulate == Accumulate::yes;
+    if (stride_c == 0 && batch > 1) {
+        // columns of a that continue from matrix to matrix, and rows of b: that is one deep product
+        if (stride_a == a.cols * a.col_stride && stride_b == b.rows * b.row_stride) {
+            a.cols *= batch;
+            b.rows *= batch;
+            batch = 1;
+        }
+        for (std::int64_t i = 0; i < batch; ++i) {
+            detail::gemm_any<T>("matmul", {1, a, b, c, 0, 0, 0, nullptr, add, Epilogue::none});
+            a.data += stride_a;
+            b.data += stride_b;
+            add = true;
+        }
+        return;
+    }
+    // one matrix b for all, and rows that continue from matrix to matrix: that is one tall product
+    if (stride_b == 0 && stride_a == a.rows * a.row_stride && stride_c == c.rows * c.row_stride) {
+        a.rows *= batch;
+        c.rows *= batch;
+        batch = 1;
+    }
+    detail::gemm_any<T>("matmul", {batch, a, b, c, stride_a, stride_b, stride_c, nullptr, add, Epilogue::none});
+}
+
+/// c = a b + bias, which has one element for each column, or is null; then the epilogue's function of it.
+template <class T>
+void gemm_bias(Cuda, MatrixRef<const T> a, MatrixRef<const T> b, const T* bias, MatrixRef<T> c, Epilogue epilogue = Epilogue::none) {
+    detail::gemm_any<T>("linear", {1, a, b, c, 0, 0, 0, bias, false, epilogue});
+}
+
+}  // namespace headtorch::cuda
+
+namespace headtorch {
+using cuda::gemm;
+using cuda::gemm_batched;
+using cuda::gemm_bias;
+}  // namespace headtorch
