@@ -1,7 +1,7 @@
 // headtorch: tensors and autograd for C++20.
 // SPDX-License-Identifier: MIT
 
-// fit() against the loop by hand, its options, and what callbacks see.
+// fit() against the loop by hand, its options, and what callbacks see. Data are on the host, networks on the default device.
 
 #include "headtorch/train/fit.hpp"
 
@@ -22,6 +22,8 @@ using train::FitState;
 namespace {
 
 using Classes = Tensor<std::int64_t>;
+using Points = Tensor<double, Cpu>;
+using D = DefaultDevice;
 
 struct Net : nn::Module<Net> {
     nn::Linear<> fc1{2, 16};
@@ -41,7 +43,7 @@ auto blobs(std::uint32_t seed = 3, std::int64_t n = 130) {
 }
 auto line_points(std::int64_t n = 64) {
     Generator generator(5);
-    const auto x = randn<double>({n, 2}, generator);
+    const auto x = randn<double, Cpu>({n, 2}, generator);
     return data::TensorDataset(x, x.sum({1}, true) + 0.5);
 }
 
@@ -76,7 +78,7 @@ TEST_CASE("fit gives the weights of the loop by hand, bit for bit", "[train][fit
         for (int epoch = 0; epoch < 4; ++epoch) {
             net.train();
             double sum = 0, right = 0, items = 0;
-            for (const auto& [x, y] : loader) {
+            for (const auto& [x, y] : loader.template to<D>()) {
                 adam.zero_grad();
                 const auto scores = net(x);
                 const auto loss = nn::cross_entropy(scores, y);
@@ -91,7 +93,7 @@ TEST_CASE("fit gives the weights of the loop by hand, bit for bit", "[train][fit
             net.eval();
             NoGrad guard;
             sum = right = items = 0;
-            for (const auto& [x, y] : test_loader) {
+            for (const auto& [x, y] : test_loader.template to<D>()) {
                 const auto scores = net(x);
                 sum += static_cast<double>(nn::cross_entropy(scores, y).item()) * static_cast<double>(x.size(0));
                 right += static_cast<double>((scores.argmax(1) == y).sum().item());
@@ -144,9 +146,9 @@ TEST_CASE("batches may come from a range of tuples, a tuple, a pair or a tensor,
         return net;
     };
     const Line expected = weights(data::DataLoader(set, {.batch_size = 16}));
-    std::vector<std::tuple<Tensor<double>, Tensor<double>>> tuples;
-    std::list<std::pair<Tensor<double>, Tensor<double>>> pairs;
-    std::array<std::tuple<Tensor<double>, Tensor<double>>, 4> array;
+    std::vector<std::tuple<Points, Points>> tuples;
+    std::list<std::pair<Points, Points>> pairs;
+    std::array<std::tuple<Points, Points>, 4> array;
     for (std::int64_t i = 0; i < 4; ++i) {
         tuples.emplace_back(x.narrow(0, 16 * i, 16), y.narrow(0, 16 * i, 16));
         pairs.emplace_back(x.narrow(0, 16 * i, 16), y.narrow(0, 16 * i, 16));
@@ -155,6 +157,8 @@ TEST_CASE("batches may come from a range of tuples, a tuple, a pair or a tensor,
     CHECK(same_weights(expected, weights(tuples)));
     CHECK(same_weights(expected, weights(pairs)));
     CHECK(same_weights(expected, weights(array)));
+    CHECK(same_weights(expected, weights(data::DataLoader(data::TensorDataset(x.to<D>(), y.to<D>()), {.batch_size = 16}))));
+    CHECK(same_weights(expected, weights(data::DataLoader(set, {.batch_size = 16}).to<D>())));
     CHECK(same_weights(weights(std::tuple(x, y)), weights(data::DataLoader(set, {.batch_size = 64}))));
     CHECK(same_weights(weights(std::pair(x, y)), weights(std::vector{std::tuple(x, y)})));
 
@@ -164,7 +168,7 @@ TEST_CASE("batches may come from a range of tuples, a tuple, a pair or a tensor,
         Tensor<double> forward(const Tensor<double>& input) { return out(in(input)); }
     } narrow;
     optim::SGD sgd(narrow.parameters(), {.lr = 0.05});
-    const std::vector<Tensor<double>> alone = {x};
+    const std::vector<Points> alone = {x};
     const auto history = train::fit(narrow, alone, nn::mse_loss, sgd, {.epochs = 20, .validation = alone, .verbose = false});
     CHECK(history["loss"].back() < history["loss"].front());
     CHECK(train::fit(narrow, data::DataLoader(data::TensorDataset(x), {.batch_size = 64}), nn::mse_loss, sgd,
@@ -216,7 +220,7 @@ TEST_CASE("gradients gathered over batches are those of one large batch", "[trai
     for (int epoch = 0; epoch < 2; ++epoch) {
         std::int64_t i = 0;
         adam.zero_grad();
-        for (const auto& [x, y] : loader) {
+        for (const auto& [x, y] : loader.to<D>()) {
             (nn::mse_loss(net(x), y) / 4).backward();
             if (++i % 4 == 0) {
                 adam.step();
@@ -241,7 +245,7 @@ TEST_CASE("gradients are clipped by value, then by norm", "[train][fit]") {
     train::fit(net, std::tuple(x, y), nn::mse_loss, sgd,
                {.callbacks = {[&](FitState& c) { norm = c.grad_norm; }}, .clip_grad_norm = 0.1, .clip_grad_value = 0.5, .verbose = false});
     sgd_by_hand.zero_grad();
-    nn::mse_loss(by_hand(x), y).backward();
+    nn::mse_loss(by_hand(x.to<D>()), y.to<D>()).backward();
     optim::clip_grad_value(by_hand.parameters(), 0.5);
     CHECK(norm == optim::clip_grad_norm(by_hand.parameters(), 0.1));
     CHECK(norm > 0.1);
@@ -432,7 +436,7 @@ TEST_CASE("LBFGS, which evaluates the loss several times a step", "[train][fit]"
         third(gathered.parameters(), {.max_iter = 5});
     double first = 0;
     for (int step = 0; step < 2; ++step) {
-        const auto loss = other.step([&, &points = x, &targets = y] {
+        const auto loss = other.step([&, points = x.to<D>(), targets = y.to<D>()] {
             other.zero_grad();
             const auto value = nn::mse_loss(by_hand(points), targets);
             value.backward();
@@ -522,12 +526,12 @@ TEST_CASE("evaluate and predict go over all items", "[train][fit]") {
     const auto numbers = train::evaluate(net, loader, nn::mse_loss, {train::MeanSquaredError(), r2});
     CHECK(std::abs(numbers["loss"] - numbers["mse"]) < 1e-12);  // batches count by their size
     CHECK(numbers["r2"] == r2.compute());                       // a metric with a name can be asked afterwards
-    CHECK(std::abs(train::r2_score(net(x), y) - r2.compute()) < 1e-12);
+    CHECK(std::abs(train::r2_score(net(x.to<D>()), y) - r2.compute()) < 1e-12);
     CHECK_THROWS_WITH(numbers["accuracy"], contains("there is loss, mse, r2"));
     const auto outputs = train::predict(net, loader);
     CHECK(outputs.shape() == Shape{50, 1});
     CHECK_FALSE(outputs.requires_grad());
-    CHECK(allclose(outputs, net(x).detach()));
+    CHECK(allclose(outputs, net(x.to<D>()).detach()));
     for (const std::int64_t batch : {0, 7, 50, 1000}) CHECK(allclose(train::predict(net, x, batch), outputs));
     CHECK_THROWS_AS(train::predict(net, x, -1), ValueError);
 }

@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <tuple>
 #include <type_traits>
@@ -20,6 +21,7 @@
 #include "headtorch/tensor/access.hpp"
 #include "headtorch/train/fit_run.hpp"
 #include "headtorch/train/loss_function.hpp"
+#include "headtorch/train/on_device.hpp"
 
 namespace headtorch::train {
 namespace detail {
@@ -37,30 +39,41 @@ std::int64_t batch_items(const Batch& batch) {
         return 1;
 }
 
-/// Throws ShapeError unless the loss is one number.
-template <class Value>
-double loss_number(const Value& loss) {
-    if (loss.numel() != 1)
-        throw ShapeError(message("fit: the loss of a batch must be one number, but its shape is ", loss.shape(), ": take its mean"));
+template <class Loss>
+double loss_number(const Loss& loss) {
+    check_loss(loss);
     return static_cast<double>(loss.item());
 }
 
-template <class Output, class Target>
-void add_to(Tally& tally, double loss, std::int64_t items, const Output& output, const Target& target) {
-    if constexpr (AnyTensor<Output> && AnyTensor<Target>) {
-        tally.add(loss, items, output, target);
-    } else {
-        if (tally.has_metrics()) throw ValueError("fit: metrics need an output and a target that are tensors");
-        tally.add_loss(loss, items);
-    }
-}
-
-/// Adds a batch to the tally, in whatever mode the network is.
+/// Adds batches to a tally, in whatever mode the network is. On a GPU what came of a batch is looked at when the next is under way.
 template <class Net, class Batch, class Loss>
-void evaluate_batch(Net& net, const Batch& batch, Loss& loss, Tally& tally) {
-    const auto output = output_of(net, batch);
-    add_to(tally, loss_number(loss(output, target_of(batch))), batch_items(batch), output, target_of(batch));
-}
+class Evaluation {
+public:
+    Evaluation(Net& net, Loss& loss, Tally& tally) : net_(net), loss_(loss), tally_(tally) {}
+
+    void add(const Batch& batch) {
+        const auto output = output_of(net_, batch);
+        Result result(loss_(output, target_of(batch)), output, target_of(batch), batch_items(batch), tally_.has_metrics());
+        finish();
+        last_.emplace(std::move(result));
+        if constexpr (!Result::waits) finish();
+    }
+    /// To be called after the last batch.
+    void finish() {
+        if (last_) last_->add_to(tally_);
+        last_.reset();
+    }
+
+private:
+    using Output = OutputOf<Net, Batch>;
+    using Target = TargetOf<Batch>;
+    using Result = Outcome<std::remove_cvref_t<std::invoke_result_t<Loss&, const Output&, const Target&>>, Output, Target>;
+
+    Net& net_;
+    Loss& loss_;
+    Tally& tally_;
+    std::optional<Result> last_;
+};
 
 template <class Net, class Loader, class Loss>
 Numbers evaluate(Net& net, Loader& loader, Loss& loss, const std::vector<MetricRef>& metrics) {
@@ -69,10 +82,13 @@ Numbers evaluate(Net& net, Loader& loader, Loss& loss, const std::vector<MetricR
     set_training(net.module_ref(), false);
     Tally tally(metrics);
     tally.reset();
-    for_each_batch(loader, [&](const auto& batch) {
-        evaluate_batch(net, batch, loss, tally);
+    Evaluation<Net, NetBatchOf<Net, Loader>, Loss> evaluation(net, loss, tally);
+    auto&& batches = loader_for<Net>(loader);
+    for_each_batch(batches, [&](const auto& batch) {
+        evaluation.add(batch);
         return true;
     });
+    evaluation.finish();
     if (tally.empty()) throw ValueError("evaluate: the loader gave no batch");
     Numbers numbers;
     tally.report(numbers, "");
@@ -82,7 +98,7 @@ Numbers evaluate(Net& net, Loader& loader, Loss& loss, const std::vector<MetricR
 }  // namespace detail
 
 /// The mean loss over all items of a loader, and the metrics: `evaluate(net, loader, loss, {train::Accuracy()})["accuracy"]`. Batches
-/// are as for fit().
+/// are as for fit(), and go to the network's device.
 template <class Net, class Loader, class Loss>
 Numbers evaluate(Net& net, Loader&& loader, Loss&& loss, std::vector<MetricRef> metrics = {}) {
     return detail::evaluate(net, loader, loss, metrics);
@@ -92,16 +108,17 @@ Numbers evaluate(Net& net, Loader&& loader, detail::LossOf<Net, Loader> loss, st
     return detail::evaluate(net, loader, loss, metrics);
 }
 
-/// The outputs for all batches of a loader, one below the other. Of a batch that is a tuple, the last field is a target, which is left out,
-/// unless it is the only one.
+/// The outputs for all batches of a loader, one below the other, on the network's device. Of a batch that is a tuple, the last field is a
+/// target, which is left out, unless it is the only one.
 template <class Net, class Loader>
     requires(!AnyTensor<Loader>)
 auto predict(Net& net, Loader&& loader) {
     const detail::ModeGuard modes(net.module_ref());
     const NoGrad guard;
     detail::set_training(net.module_ref(), false);
-    std::vector<detail::OutputOf<Net, detail::BatchOf<Loader>>> outputs;
-    detail::for_each_batch(loader, [&](const auto& batch) {
+    std::vector<detail::OutputOf<Net, detail::NetBatchOf<Net, Loader>>> outputs;
+    auto&& batches = detail::loader_for<Net>(loader);
+    detail::for_each_batch(batches, [&](const auto& batch) {
         outputs.push_back(detail::output_of(net, batch));
         return true;
     });

@@ -21,6 +21,7 @@
 ///         optimizer.step();
 ///     }
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <limits>
@@ -36,6 +37,7 @@
 #include "headtorch/train/fit_options.hpp"
 #include "headtorch/train/fit_run.hpp"
 #include "headtorch/train/loss_function.hpp"
+#include "headtorch/train/on_device.hpp"
 
 namespace headtorch::train {
 namespace detail {
@@ -76,14 +78,23 @@ bool make_step(Net& net, const std::vector<Batch>& group, Loss& loss, Optimizer&
         {
             const auto output = output_of(net, batch);
             const auto value = loss(output, target_of(batch));
-            number = loss_number(value);
-            if (!run.accepts(number)) return false;
+            Outcome outcome(value, output, target_of(batch), batch_items(batch), run.tally().has_metrics());
+            const auto refused = [&] {
+                number = outcome.loss();
+                return !run.accepts(number);
+            };
+            // on a GPU the loss is waited for when the way back is under way
+            if (!outcome.waits && refused()) return false;
             const double share = share_of(batch, group, items);
             if (share == 1)
                 value.backward();
             else
                 (value * share).backward();
-            add_to(run.tally(), number, batch_items(batch), output, target_of(batch));
+            if (outcome.waits && refused()) {
+                optimizer.zero_grad();
+                return false;
+            }
+            outcome.add_to(run.tally());
         }
         if (i + 1 == group.size()) {
             const double norm = clip_gradients(optimizer, options);
@@ -113,9 +124,10 @@ bool make_step(Net& net, const std::vector<Batch>& group, Loss& loss, Optimizer&
             const auto output = output_of(net, batch);
             const auto value = loss(output, target_of(batch));
             if (first) {
-                numbers.push_back(loss_number(value));
+                Outcome outcome(value, output, target_of(batch), batch_items(batch), run.tally().has_metrics());
+                numbers.push_back(outcome.loss());
                 if (!run.accepts(numbers.back())) throw Refused();
-                add_to(run.tally(), numbers.back(), batch_items(batch), output, target_of(batch));
+                outcome.add_to(run.tally());
             }
             const auto part = value * share_of(batch, group, items);
             part.backward();
@@ -134,14 +146,16 @@ bool make_step(Net& net, const std::vector<Batch>& group, Loss& loss, Optimizer&
     return true;
 }
 
-/// A batch with the types of those trained with. Throws ValueError when these are others.
+/// A batch of .validation as one of type Batch: with the types of those trained with, on their device or all on the host. Throws ValueError
+/// when these are others.
 template <class Batch>
 Batch typed_batch(std::span<const nn::AnyTensorHandle> fields) {
     const auto field = [&]<class T, class D>(std::size_t i, std::type_identity<Tensor<T, D>>) {
-        if (!fields[i].is<T, D>())
+        const bool known = fields[i].defined() && fields[i].dtype() == dtype_of<T>;
+        if (!known || (!fields[i].is<T, D>() && fields[i].device() != DeviceKind::cpu))
             throw ValueError(message("fit: field ", i, " of a batch of .validation is ", fields[i], ", in those trained with it is of ",
                                      headtorch::name(dtype_of<T>)));
-        return fields[i].get<T, D>();
+        return tensor_of<Tensor<T, D>>(fields[i]);
     };
     if constexpr (AnyTensor<Batch>) {
         return field(0, std::type_identity<Batch>());
@@ -155,6 +169,7 @@ Batch typed_batch(std::span<const nn::AnyTensorHandle> fields) {
     }
 }
 
+/// Batches on the host go to the device, each while the one before is used.
 template <class Batch, class Net, class Loss>
 void validate(Net& net, Loss& loss, const FitOptions& options, Numbers& numbers) {
     if constexpr (all_tensors<Batch>) {
@@ -163,9 +178,22 @@ void validate(Net& net, Loss& loss, const FitOptions& options, Numbers& numbers)
         set_training(net.module_ref(), false);
         Tally tally(options.metrics);
         tally.reset();
-        options.validation.each([&](std::span<const nn::AnyTensorHandle> fields) {
-            evaluate_batch(net, typed_batch<Batch>(fields), loss, tally);
-        });
+        Evaluation<Net, Batch, Loss> evaluation(net, loss, tally);
+        using Host = data::BatchOn<Cpu, Batch>;
+        if constexpr (std::same_as<Host, Batch>) {
+            options.validation.each([&](std::span<const nn::AnyTensorHandle> fields) { evaluation.add(typed_batch<Batch>(fields)); });
+        } else {
+            using D = DeviceOf<Net>;
+            data::detail::Uploads<D, Host> ahead;
+            options.validation.each([&](std::span<const nn::AnyTensorHandle> fields) {
+                const bool host = std::all_of(fields.begin(), fields.end(), [](const auto& x) { return x.device() == DeviceKind::cpu; });
+                if (host) ahead.start(data::detail::pinned<D>(typed_batch<Host>(fields)));
+                if (ahead.size() > std::size_t{host}) evaluation.add(ahead.take());
+                if (!host) evaluation.add(typed_batch<Batch>(fields));
+            });
+            if (ahead.size() > 0) evaluation.add(ahead.take());
+        }
+        evaluation.finish();
         if (tally.empty()) throw ValueError("fit: .validation gave no batch");
         tally.report(numbers, "val_");
     } else {
@@ -174,8 +202,9 @@ void validate(Net& net, Loss& loss, const FitOptions& options, Numbers& numbers)
 }
 
 template <class Net, class Loader, class Loss, class Optimizer>
-History fit(Net& net, Loader& loader, Loss& loss, Optimizer& optimizer, const FitOptions& options) {
-    using Batch = BatchOf<Loader>;
+History fit(Net& net, Loader& given, Loss& loss, Optimizer& optimizer, const FitOptions& options) {
+    using Batch = NetBatchOf<Net, Loader>;
+    auto&& loader = loader_for<Net>(given);
     const ModeGuard modes(net.module_ref());
     Run run(options, net.module_ref(), optimizer, batch_count(loader));
     run.begin();
@@ -202,7 +231,8 @@ History fit(Net& net, Loader& loader, Loss& loss, Optimizer& optimizer, const Fi
 /// "lr", the learning rate; "seconds".
 ///
 /// - `loader` gives batches anew in each epoch: data::DataLoader or any range of tuples. The last field of a tuple is the target, what is
-///   before it goes to the network; a tensor alone is both (an autoencoder's). A single tuple is a loader of one batch.
+///   before it goes to the network; a tensor alone is both (an autoencoder's). A single tuple is a loader of one batch. Batches on the host
+///   go to the network's device, each while the one before is used; so do those of .validation.
 /// - `loss` is called with output and target and returns one number: a loss module, a lambda, or a function of nn:: by its name.
 /// - Parameters are those of the optimiser. The network's mode is as before when fit() is done, also by an exception.
 ///

@@ -63,6 +63,15 @@ public:
         add_loss(loss, items);
         for (const MetricRef& metric : *metrics_) metric->update(output, target);
     }
+    /// The same of a batch on a GPU whose values were copied to the host.
+    void add(double loss, std::int64_t items, const nn::AnyTensorHandle& output, const nn::AnyTensorHandle& target,
+             const nn::AnyTensorHandle& host_output, const nn::AnyTensorHandle& host_target) {
+        add_loss(loss, items);
+        for (const MetricRef& metric : *metrics_) {
+            const bool host = metric->reads_on_host();
+            metric->update(host ? host_output : output, host ? host_target : target);
+        }
+    }
     void add_loss(double loss, std::int64_t items) {
         loss_sum_ += loss * static_cast<double>(items);
         items_ += static_cast<double>(items);

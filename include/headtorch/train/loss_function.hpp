@@ -83,7 +83,4 @@ private:
     Output (*call_)(Any, const Output&, const Target&);
 };
 
-template <class Net, class Loader>
-using LossOf = LossFunction<OutputOf<Net, BatchOf<Loader>>, TargetOf<BatchOf<Loader>>>;
-
 }  // namespace headtorch::train::detail

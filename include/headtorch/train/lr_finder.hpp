@@ -131,10 +131,11 @@ private:
         const Saved<typename Parameter::value_type, typename Parameter::device_type> saved(net.module_ref(), parameters);
         detail::set_training(net.module_ref(), true);
 
+        auto&& batches = detail::loader_for<Net>(loader);
         bool more = true;
         while (more) {
             const std::size_t before = lrs_.size();
-            detail::for_each_batch(loader, [&](const auto& batch) {
+            detail::for_each_batch(batches, [&](const auto& batch) {
                 const double growth = static_cast<double>(lrs_.size()) / static_cast<double>(options_.num_iter - 1);
                 const double lr = options_.start_lr * std::pow(options_.end_lr / options_.start_lr, growth);
                 for (std::size_t g = 0; g < trial.group_count(); ++g) trial.lr(g) = lr;

@@ -34,6 +34,8 @@ public:
     virtual void report(Numbers& numbers, const std::string& prefix) const = 0;
     /// False when report() takes long: a progress bar does without it.
     virtual bool is_cheap() const { return true; }
+    /// False when update() would rather have tensors on the GPU that they are on than copies of them on the host.
+    virtual bool reads_on_host() const { return true; }
 };
 
 /// Base of the metrics that are one number: compute(), NaN when there was nothing to see.
@@ -114,6 +116,18 @@ inline std::vector<double> numbers_of(const nn::AnyTensorHandle& tensor) {
     return numbers;
 }
 
+/// The handle's tensor on the device of X. Throws ValueError when its elements are of another type.
+template <class X>
+X tensor_of(const nn::AnyTensorHandle& handle) {
+    using T = typename X::value_type;
+    using D = typename X::device_type;
+    if (!handle.template is<T, D>() && handle.defined() && handle.dtype() == dtype_of<T>) {
+        if (handle.device() == DeviceKind::cpu) return handle.template get<T, Cpu>().template to<D>();
+        if constexpr (std::same_as<D, Cpu>) return X(handle.type()->to_host(handle.impl()));
+    }
+    return handle.template get<T, D>();
+}
+
 inline bool is_floating(const nn::AnyTensorHandle& tensor) { return headtorch::is_floating(tensor.dtype()); }
 
 /// The shape without trailing ones: [n, 1] counts as [n].
@@ -131,7 +145,8 @@ inline bool same_items(const nn::AnyTensorHandle& a, const nn::AnyTensorHandle& 
 }  // namespace detail
 
 /// The mean of a function over all items: `MeanMetric("within_1", [](const Tensor<>& y, const Tensor<>& t) { return …; })`. The function
-/// returns the mean of its batch, as a number or a tensor of one element; batches count by their size(0).
+/// returns the mean of its batch, as a number or a tensor of one element; batches count by their size(0). It is given tensors on the device
+/// of its arguments, wherever they were.
 template <class F>
 class MeanMetric final : public NumberMetric {
     using Output = typename detail::BatchFunction<F>::Output;
@@ -142,8 +157,7 @@ public:
 
     void reset() override { sum_ = items_ = 0; }
     void update(const nn::AnyTensorHandle& output, const nn::AnyTensorHandle& target) override {
-        const auto value = function_(output.template get<typename Output::value_type, typename Output::device_type>(),
-                                     target.template get<typename Target::value_type, typename Target::device_type>());
+        const auto value = function_(detail::tensor_of<Output>(output), detail::tensor_of<Target>(target));
         const auto items = static_cast<double>(detail::items_of(output.shape()));
         if constexpr (AnyTensor<decltype(value)>)
             sum_ += static_cast<double>(value.item()) * items;
@@ -152,6 +166,7 @@ public:
         items_ += items;
     }
     double compute() const override { return items_ > 0 ? sum_ / items_ : std::numeric_limits<double>::quiet_NaN(); }
+    bool reads_on_host() const override { return std::same_as<typename Output::device_type, Cpu>; }
 
 private:
     F function_;

@@ -46,7 +46,9 @@ public:
         raise_reported();
     }
     /// The same without the errors, which come out elsewhere.
-    void settle() const noexcept { cudaEventSynchronize(event_.get()); }
+    void settle() const noexcept {
+        if (event_.get()) cudaEventSynchronize(event_.get());
+    }
     /// What is put into the current stream from here on waits.
     void hold() const { event_.wait(); }
 
