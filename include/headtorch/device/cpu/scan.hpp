@@ -21,7 +21,7 @@ namespace detail {
 /// Steps down (or up, if `reverse`) along several lines at a time: state = step(at, state) with `at` the place of element k of a line.
 template <class A, class Step>
 void scan_lines(const Lines& lines, bool reverse, A initial, const Step& step) {
-    if (lines.length == 0) return;
+    if (lines.length == 0 || lines.inner == 0) return;
     const std::int64_t stride = reverse ? -lines.inner : lines.inner, first = reverse ? (lines.length - 1) * lines.inner : 0;
     if (lines.inner > 1) {
         for_each_tile(lines, scan_tile, [&](std::int64_t start, std::int64_t width) {
