@@ -41,6 +41,7 @@
 #include "headtorch/ops/arithmetic.hpp"
 #include "headtorch/ops/arrange.hpp"
 #include "headtorch/ops/attention.hpp"
+#include "headtorch/ops/autocast.hpp"
 #include "headtorch/ops/batch_norm.hpp"
 #include "headtorch/ops/close.hpp"
 #include "headtorch/ops/compare.hpp"

@@ -113,6 +113,7 @@ private:
 
     void walk(Node* root, Ref<TensorImpl> gradient, BackwardOptions options, Captures* captures) {
         GradModeGuard mode(options.create_graph);
+        AutocastGuard cast(AutocastMode::dtype());
         Node* const outer = running_node();
         struct Restore {
             Node* node;
@@ -125,6 +126,7 @@ private:
             node_ = heap_.back();
             heap_.pop_back();
             running_node() = node_;
+            AutocastMode::set_dtype(node_->autocast());
             Ref<TensorImpl> g = pending_.take(node_);
             if (Node::Extras* extras = node_->find_extras()) {
                 for (std::size_t i = 0; i < extras->hooks.size(); ++i) g = extras->hooks[i](g);

@@ -12,6 +12,7 @@
 #include <utility>
 #include <vector>
 
+#include "headtorch/autograd/autocast.hpp"
 #include "headtorch/autograd/grad_mode.hpp"
 #include "headtorch/tensor/tensor.hpp"
 
@@ -46,6 +47,8 @@ public:
     /// Larger than that of every node it depends on.
     std::uint64_t sequence() const { return sequence_; }
     std::span<const Ref<Node>> parents() const { return {parents_, parent_count_}; }
+    /// Under which its op was recorded, and its backward runs.
+    Dtype autocast() const { return autocast_; }
 
     using Hook = std::function<Ref<TensorImpl>(const Ref<TensorImpl>&)>;
     /// What few nodes have: hooks, and the gradient itself (leaves, retain_grad).
@@ -108,6 +111,7 @@ private:
     const Ref<Node>* parents_ = nullptr;
     std::uint32_t parent_count_ = 0;
     std::atomic_flag busy_;
+    Dtype autocast_ = AutocastMode::dtype();
     std::uint64_t sequence_ = 0;
     Node* next_dead_ = nullptr;
     std::atomic<Extras*> extras_{nullptr};

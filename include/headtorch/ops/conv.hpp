@@ -10,6 +10,7 @@
 
 #include "headtorch/autograd/record.hpp"
 #include "headtorch/device/cpu/conv.hpp"
+#include "headtorch/ops/cast_products.hpp"
 #include "headtorch/ops/conv_options.hpp"
 #include "headtorch/ops/copy.hpp"
 #include "headtorch/ops/view.hpp"
@@ -37,6 +38,27 @@ const T* data_or_null(const Tensor<T, D>& x) {
     return x.defined() ? x.data() : nullptr;
 }
 
+template <class D, class S, class T>
+void convolve(D device, ConvProduct kind, const ConvGeometry& geometry, const S* a, const S* b, const T* bias, T* out) {
+    switch (kind) {
+        case ConvProduct::forward: return conv_forward(device, geometry, a, b, bias, out);
+        case ConvProduct::input_gradient: return conv_input_gradient(device, geometry, a, b, bias, out);
+        case ConvProduct::weight_gradient: return conv_weight_gradient(device, geometry, a, b, out);
+    }
+}
+
+/// One of the three products, as Autocast says; nothing is checked or recorded.
+template <class T, class D>
+void convolve_into(ConvProduct kind, const ConvGeometry& geometry, const Tensor<T, D>& a, const Tensor<T, D>& b, const Tensor<T, D>& bias,
+                   const Tensor<T, D>& out) {
+    tell_multiplied(geometry.multiply_adds());
+    const auto offsets = contiguous_or_none(bias);
+    if (const auto* cast = cast_for<T, D>()) [[unlikely]]
+        return cast->conv(kind, geometry, a, b, data_or_null(offsets), out.data());
+    const auto x = detached_contiguous(a), y = detached_contiguous(b);
+    convolve(D{}, kind, geometry, static_cast<const T*>(x.data()), static_cast<const T*>(y.data()), data_or_null(offsets), out.data());
+}
+
 template <class T, class D>
 Tensor<T, D> conv_recorded(const char* name, const Tensor<T, D>& x, const Tensor<T, D>& w, const Tensor<T, D>& b,
                            const ConvGeometry& geometry);
@@ -52,10 +74,7 @@ Tensor<T, D> conv_recorded(const char* name, const Tensor<T, D>& x, const Tensor
                            const ConvGeometry& geometry) {
     const OpScope scope(name, {x.impl().get(), w.impl().get(), b.impl().get()});
     auto y = empty<T, D>(conv_output_shape(geometry));
-    tell_multiplied(geometry.multiply_adds());
-    const auto bias = contiguous_or_none(b);
-    conv_forward(D{}, geometry, static_cast<const T*>(detached_contiguous(x).data()), static_cast<const T*>(detached_contiguous(w).data()),
-                 data_or_null(bias), y.data());
+    convolve_into(ConvProduct::forward, geometry, x, w, b, y);
     if (!autograd::needs_grad(x, w, b)) return y;
     return record(name, std::move(y), inputs(x, w, b), [x = saved(x), w = saved(w), geometry](const auto& g, auto wants) {
         return std::tuple{wants(0) ? conv_input_recorded<T, D>("conv_input_gradient", g, w(), {}, geometry) : Tensor<T, D>(),
@@ -70,10 +89,7 @@ Tensor<T, D> conv_input_recorded(const char* name, const Tensor<T, D>& dy, const
                                  const ConvGeometry& geometry) {
     const OpScope scope(name, {dy.impl().get(), w.impl().get(), b.impl().get()});
     auto dx = empty<T, D>(conv_input_shape(geometry));
-    tell_multiplied(geometry.multiply_adds());
-    const auto bias = contiguous_or_none(b);
-    conv_input_gradient(D{}, geometry, static_cast<const T*>(detached_contiguous(dy).data()),
-                        static_cast<const T*>(detached_contiguous(w).data()), data_or_null(bias), dx.data());
+    convolve_into(ConvProduct::input_gradient, geometry, dy, w, b, dx);
     if (!autograd::needs_grad(dy, w, b)) return dx;
     return record(name, std::move(dx), inputs(dy, w, b), [dy = saved(dy), w = saved(w), geometry](const auto& g, auto wants) {
         return std::tuple{wants(0) ? conv_recorded<T, D>("conv", g, w(), {}, geometry) : Tensor<T, D>(),
@@ -87,9 +103,7 @@ template <class T, class D>
 Tensor<T, D> conv_weight_recorded(const Tensor<T, D>& x, const Tensor<T, D>& dy, const ConvGeometry& geometry) {
     const OpScope scope("conv_weight_gradient", {x.impl().get(), dy.impl().get()});
     auto dw = empty<T, D>(conv_weight_shape(geometry));
-    tell_multiplied(geometry.multiply_adds());
-    conv_weight_gradient(D{}, geometry, static_cast<const T*>(detached_contiguous(x).data()),
-                         static_cast<const T*>(detached_contiguous(dy).data()), dw.data());
+    convolve_into(ConvProduct::weight_gradient, geometry, x, dy, Tensor<T, D>(), dw);
     if (!autograd::needs_grad(x, dy)) return dw;
     return record("conv_weight_gradient", std::move(dw),
                   input(x, [dy = saved(dy),

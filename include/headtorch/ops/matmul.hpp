@@ -10,6 +10,7 @@
 #include "headtorch/autograd/record.hpp"
 #include "headtorch/device/cpu/gemm.hpp"
 #include "headtorch/ops/arithmetic.hpp"
+#include "headtorch/ops/cast_products.hpp"
 #include "headtorch/ops/reduce.hpp"
 #include "headtorch/ops/view.hpp"
 #include "headtorch/ops/where.hpp"
@@ -23,21 +24,6 @@ MatrixRef<T> matrix_ref(T* data, const Shape& shape, const Strides& strides) {
     return {data, shape[r - 2], shape[r - 1], strides[r - 2], strides[r - 1]};
 }
 
-/// c = a b or c += a b for tensors of rank 2, or of rank 3 with equal batch sizes; nothing is checked or recorded.
-template <class T, class D>
-void product_into(const Tensor<T, D>& a, const Tensor<T, D>& b, const Tensor<T, D>& c, Accumulate accumulate) {
-    const auto ma = matrix_ref<const T>(a.data(), a.shape(), a.strides()), mb = matrix_ref<const T>(b.data(), b.shape(), b.strides());
-    const auto mc = matrix_ref<T>(c.data(), c.shape(), c.strides());
-    tell_multiplied(c.numel() * ma.cols);
-    if (c.dim() == 2)
-        gemm(D{}, ma, mb, mc, accumulate);
-    else
-        gemm_batched(D{}, c.shape()[0], ma, a.strides()[0], mb, b.strides()[0], mc, c.strides()[0], accumulate);
-}
-
-/// A tensor of rank 2 as a factor: itself or its transpose.
-enum class As : bool { is, transposed };
-
 /// The product of two matrices, or their transposes, without views of them when nothing is recorded.
 template <class T, class D>
 Tensor<T, D> mm_as(const Tensor<T, D>& a, As as_a, const Tensor<T, D>& b, As as_b);
@@ -48,12 +34,27 @@ MatrixRef<const T> factor(const Tensor<T, D>& x, As as) {
     return as == As::transposed ? m.transposed() : m;
 }
 
-/// c = a b or c += a b, for matrices or their transposes.
+/// c = a b or c += a b for tensors of rank 2, or of rank 3 with equal batch sizes, or their transposes; nothing is checked or recorded.
+template <class S, class T, class D>
+void multiply_into(const Tensor<S, D>& a, As as_a, const Tensor<S, D>& b, As as_b, const Tensor<T, D>& c, Accumulate accumulate) {
+    const auto ma = factor(a, as_a), mb = factor(b, as_b);
+    const auto mc = matrix_ref<T>(c.data(), c.shape(), c.strides());
+    if (c.dim() == 2)
+        gemm(D{}, ma, mb, mc, accumulate);
+    else
+        gemm_batched(D{}, c.shape()[0], ma, a.strides()[0], mb, b.strides()[0], mc, c.strides()[0], accumulate);
+}
+/// The same, as Autocast says.
 template <class T, class D>
 void product_into(const Tensor<T, D>& a, As as_a, const Tensor<T, D>& b, As as_b, const Tensor<T, D>& c, Accumulate accumulate) {
-    const auto ma = factor(a, as_a);
-    tell_multiplied(c.numel() * ma.cols);
-    gemm(D{}, ma, factor(b, as_b), matrix_ref<T>(c.data(), c.shape(), c.strides()), accumulate);
+    tell_multiplied(c.numel() * a.shape()[a.dim() - (as_a == As::is ? 1 : 2)]);
+    if (const auto* cast = cast_for<T, D>()) [[unlikely]]
+        return cast->product(a, as_a, b, as_b, c, accumulate);
+    multiply_into(a, as_a, b, as_b, c, accumulate);
+}
+template <class T, class D>
+void product_into(const Tensor<T, D>& a, const Tensor<T, D>& b, const Tensor<T, D>& c, Accumulate accumulate) {
+    product_into(a, As::is, b, As::is, c, accumulate);
 }
 
 template <class T, class D, class U, class E>
@@ -207,8 +208,13 @@ Tensor<T, D> linear(const Tensor<T, D>& x, const Tensor<U, E>& weight, const Ten
     auto y = empty<T, D>({x.shape()[0], weight.shape()[0]});
     const auto b = detail::contiguous_or_none(bias);
     tell_multiplied(y.numel() * x.shape()[1]);
-    gemm_bias(D{}, detail::factor(x, detail::As::is), detail::factor(weight, detail::As::transposed),
-              b.defined() ? static_cast<const T*>(b.data()) : nullptr, detail::matrix_ref<T>(y.data(), y.shape(), y.strides()));
+    if (const auto* cast = detail::cast_for<T, D>()) [[unlikely]] {
+        if (b.defined()) detail::run_map(detail::Identity{}, y, b);
+        cast->product(x, detail::As::is, weight, detail::As::transposed, y, b.defined() ? Accumulate::yes : Accumulate::no);
+    } else {
+        gemm_bias(D{}, detail::factor(x, detail::As::is), detail::factor(weight, detail::As::transposed),
+                  b.defined() ? static_cast<const T*>(b.data()) : nullptr, detail::matrix_ref<T>(y.data(), y.shape(), y.strides()));
+    }
     if (!autograd::needs_grad(x, weight, bias)) return y;
     return record("linear", std::move(y), input(x, [weight = saved(weight)](const auto& g) { return mm(g, weight()); }),
                   input(weight, [x = saved(x)](const auto& g) { return detail::mm_as(g, detail::As::transposed, x(), detail::As::is); }),

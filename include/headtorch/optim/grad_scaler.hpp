@@ -174,7 +174,7 @@ private:
         decltype(optimizer.groups[0].params[0].grad()) worst;
         using Gradient = decltype(worst);
         static_assert(!std::same_as<typename Gradient::value_type, float16>,
-                      "headtorch: GradScaler: gradients of float16 cannot be unscaled: keep parameters in float, and use Autocast<float16>");
+                      "headtorch: GradScaler: gradients of float16 cannot be unscaled: keep parameters in float, use Autocast<float16>");
         for (const auto& group : optimizer.groups)
             for (const auto& p : group.params) {
                 const Gradient g = p.grad();

@@ -40,8 +40,8 @@ def amp(f):
     scaler_run(f, [1, 1, 0, 0, 0, 1, 0, 0, 0, 0], {"init_scale": 3.0, "growth_factor": 1.7, "backoff_factor": 0.3, "growth_interval": 2})
     scaler_run(f, [0] * 6, {"init_scale": 2.0**126, "growth_interval": 1}, 0.125)  # 2^128 is no float: it stays
     a, b = f.draw("a").normal(9, 33), f.draw("b").normal(33, 7)
-    cast(f, "matmul", torch.matmul, {"x": a * 1.01171875, "y": b})
-    cast(f, "bmm", torch.bmm, {"x": f.draw("a3").normal(3, 4, 11), "y": f.draw("b3").normal(3, 11, 5)})
+    cast(f, "matmul", torch.matmul, {"a": a * 1.01171875, "b": b})
+    cast(f, "bmm", torch.bmm, {"a": f.draw("a3").normal(3, 4, 11), "b": f.draw("b3").normal(3, 11, 5)})
     cast(f, "linear", F.linear, {"x": a, "weight": f.draw("w").normal(6, 33), "bias": f.draw("bias").normal(6)})
     image = f.draw("image").normal(2, 4, 6, 5)
     conv = {"x": image, "weight": f.draw("conv").between((6, 2, 3, 3), -1, 1), "bias": f.draw("conv bias").normal(6)}

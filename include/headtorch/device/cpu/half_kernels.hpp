@@ -254,8 +254,8 @@ void rnn_step_back(Cpu, const RnnStepBack<T>& s) {
                c_before = cpu::reads(s.c_before, n), h = cpu::reads(s.h, n), c = cpu::reads(s.c, n), gradient = cpu::reads(s.gradient, n);
     const auto dh = cpu::changes(s.dh, n), dc = cpu::changes(s.dc, n);
     const auto dgates = cpu::writes(s.dgates, weight_gates(s.kind) * n), drecurrent = cpu::writes(s.drecurrent, weight_gates(s.kind) * n);
-    rnn_step_back(Cpu{}, RnnStepBack<ComputeType<T>>{s.kind, s.batch, s.hidden, s.gate_width, gates, h_before, c_before, h, c, gradient, dh, dc,
-                                            dgates, drecurrent});
+    rnn_step_back(Cpu{}, RnnStepBack<ComputeType<T>>{s.kind, s.batch, s.hidden, s.gate_width, gates, h_before, c_before, h, c, gradient,
+                                                     dh, dc, dgates, drecurrent});
 }
 
 // --- optimisers ---------------------------------------------------------------------------------------------------------

@@ -83,7 +83,8 @@ namespace detail {
 
 template <class F, class Out, class... In>
 void run_kernel(const void* formula, std::int64_t n, void* out, const void* const* in, const Loop*) {
-    const F f{*static_cast<const typename headtorch::detail::FormulaOf<F>::type*>(formula)};  // a copy, so that the compiler knows that no store changes it
+    // a copy, so that the compiler knows that no store changes it
+    const F f{*static_cast<const typename headtorch::detail::FormulaOf<F>::type*>(formula)};
     [&]<std::size_t... K>(std::index_sequence<K...>) {
         map_range(f, n, static_cast<Out*>(out), static_cast<const In*>(in[K])...);
     }(std::index_sequence_for<In...>{});
