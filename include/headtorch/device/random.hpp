@@ -6,7 +6,13 @@
 
 #include <cstdint>
 
+#include "headtorch/core/error.hpp"
+
 namespace headtorch::draws {
+
+inline void check_probability(const char* op, double p) {
+    if (!(p >= 0 && p <= 1)) throw ValueError(message(op, ": the probability must be between 0 and 1, got ", p));
+}
 
 struct Uniform {
     double from = 0, to = 1;  ///< from <= x < to
@@ -36,6 +42,20 @@ struct Bernoulli {
 struct Integers {
     std::int64_t from;
     std::uint64_t range;
+};
+
+/// For each of `rows` rows, `samples` of its categories.
+struct Categories {
+    std::int64_t rows, categories, samples;
+    bool replacement;
+
+    [[noreturn]] void throw_bad_weight() const { throw ValueError("multinomial: a weight is negative or not finite"); }
+    /// Throws ValueError when a row that has so many weights above zero does not suffice.
+    void check_possible(std::int64_t possible) const {
+        if (possible == 0) throw ValueError("multinomial: the weights of a row are all zero");
+        if (!replacement && possible < samples)
+            throw ValueError(message("multinomial: cannot take ", samples, " of ", possible, " categories without replacement"));
+    }
 };
 
 /// Dropout: each element becomes scale * x + shift with probability keep, else `dropped`.

@@ -100,12 +100,12 @@ inline void orthonormalise_rows(std::vector<double>& matrix, std::size_t rows, s
 template <Floating T, class D>
 const Tensor<T, D>& uniform_(const Tensor<T, D>& tensor, double a = 0, double b = 1, Generator& generator = default_generator()) {
     NoGrad guard;
-    return tensor.uniform_(a, b, generator);
+    return headtorch::detail::fill_on_host(tensor, [&](const auto& x) -> const auto& { return x.uniform_(a, b, generator); });
 }
 template <Floating T, class D>
 const Tensor<T, D>& normal_(const Tensor<T, D>& tensor, double mean = 0, double std = 1, Generator& generator = default_generator()) {
     NoGrad guard;
-    return tensor.normal_(mean, std, generator);
+    return headtorch::detail::fill_on_host(tensor, [&](const auto& x) -> const auto& { return x.normal_(mean, std, generator); });
 }
 template <class T, class D>
 const Tensor<T, D>& constant_(const Tensor<T, D>& tensor, std::type_identity_t<T> value) {
@@ -121,7 +121,7 @@ const Tensor<T, D>& zeros_(const Tensor<T, D>& tensor) { return constant_(tensor
 template <Floating T, class D>
 const Tensor<T, D>& eye_(const Tensor<T, D>& tensor) {
     if (tensor.dim() != 2) throw ShapeError(message("eye_: needs two dimensions, got ", tensor.shape()));
-    return detail::write(tensor, eye<T>(tensor.size(0), tensor.size(1)));
+    return detail::write(tensor, eye<T, Cpu>(tensor.size(0), tensor.size(1)));
 }
 
 /// Normal, cut off outside [a, b]: what falls outside is drawn again, from the normal distribution where most of it lies inside, else
@@ -233,7 +233,7 @@ const Tensor<T, D>& sparse_(const Tensor<T, D>& tensor, double sparsity, double 
     const auto values = empty<T, Cpu>(tensor.shape());
     values.normal_(0, std, generator);
     for (std::int64_t j = 0; j < columns; ++j) {
-        const auto order = randperm(rows, generator);
+        const auto order = randperm<std::int64_t, Cpu>(rows, generator);
         for (std::int64_t i = 0; i < zeros; ++i) values.data()[order.data()[i] * columns + j] = T(0);
     }
     return detail::write(tensor, values);

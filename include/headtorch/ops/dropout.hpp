@@ -6,11 +6,12 @@
 
 #include <cmath>
 #include <cstdint>
-#include <mutex>
 #include <utility>
 
 #include "headtorch/autograd/record.hpp"
 #include "headtorch/core/random.hpp"
+#include "headtorch/device/cpu/random.hpp"
+#include "headtorch/device/random.hpp"
 #include "headtorch/ops/arithmetic.hpp"
 #include "headtorch/ops/copy.hpp"
 #include "headtorch/ops/reduce.hpp"
@@ -22,15 +23,25 @@ inline void check_dropout(const char* op, double p) {
     if (!(p >= 0 && p <= 1)) throw ValueError(message(op, ": the probability must be between 0 and 1, got ", p));
 }
 
-/// `kept` with probability 1 - p, else 0: PyTorch's draws on the CPU, in double and one after the other. (Where its build uses MKL on
+/// `kept` with probability 1 - p, else 0. On the CPU PyTorch's draws, in double and one after the other. (Where its build uses MKL on
 /// processors of Intel's, it draws from MKL instead, and other elements drop.)
 template <class T, class D>
-Tensor<T, D> bernoulli_mask(const Shape& shape, double p, T kept, Generator& generator) {
-    auto mask = empty<T, Cpu>(shape);
-    std::lock_guard lock(generator.mutex());
-    const double keep = 1 - p;
-    for (T *m = mask.data(), *end = m + mask.numel(); m != end; ++m) *m = generator.uniform<double>() < keep ? kept : T(0);
-    return mask.template to<D>();
+Tensor<T, D> bernoulli_mask(const Shape& shape, double p, double kept, Generator& generator) {
+    auto mask = empty<T, D>(shape);
+    draw(D{}, draws::Bernoulli{1 - p, kept}, generator, mask.data(), mask.numel());
+    return mask;
+}
+
+/// A device that can draw the same numbers again does it all in one kernel, and keeps nothing but where the draw began.
+template <class D>
+concept DrawsAgain = requires(Generator& generator) { dropout_state(D{}, generator, std::int64_t{}); };
+
+template <class T, class D, class State>
+Tensor<T, D> dropped_by(const char* op, const Tensor<T, D>& x, const draws::Dropout& how, const State& state) {
+    auto y = empty<T, D>(x.shape());
+    apply_dropout(D{}, state, how, static_cast<const T*>(detached_contiguous(x).data()), x.numel(), y.data());
+    if (!needs_grad(x)) return y;
+    return record(op, std::move(y), input(x, [op, how = how.slope(), state](const auto& g) { return dropped_by(op, g, how, state); }));
 }
 
 /// x * factor for a factor that is no variable; shapes broadcast to that of x.
@@ -51,12 +62,15 @@ inline Shape channel_draws(const char* op, const Shape& shape, int least, int mo
 }
 
 template <class T, class D>
-Tensor<T, D> drop(const char* op, const Tensor<T, D>& x, double p, bool training, const Shape& draws, Generator& generator) {
+Tensor<T, D> drop(const char* op, const Tensor<T, D>& x, double p, bool training, const Shape& shape, Generator& generator) {
     const OpScope scope(op, {x.impl().get()});
     static_assert(Floating<T>, "headtorch: dropout: needs a tensor of float or double: write x.to<float>() first");
     if (p == 0 || !training || x.numel() == 0) return x;
     if (p == 1) return scaled_by(op, x, zeros<T, D>({}));
-    return scaled_by(op, x, bernoulli_mask<T, D>(draws, p, static_cast<T>(1 / (1 - p)), generator));
+    if constexpr (DrawsAgain<D>)
+        if (shape.numel() == x.numel())
+            return dropped_by(op, x, draws::Dropout{1 - p, 1 / (1 - p)}, dropout_state(D{}, generator, x.numel()));
+    return scaled_by(op, x, bernoulli_mask<T, D>(shape, p, 1 / (1 - p), generator));
 }
 
 }  // namespace detail
@@ -93,7 +107,10 @@ Tensor<T, D> alpha_dropout(const Tensor<T, D>& x, double p = 0.5, bool training 
     if (p == 1) return detail::scaled_by("alpha_dropout", x, zeros<T, D>({}));
     constexpr double alpha = 1.7580993408473766;  // minus that limit
     const double scale = 1 / std::sqrt((alpha * alpha * p + 1) * (1 - p));
-    const auto kept = detail::bernoulli_mask<T, D>(x.shape(), p, T(1), generator);
+    if constexpr (detail::DrawsAgain<D>)
+        return detail::dropped_by("alpha_dropout", x, draws::Dropout{1 - p, scale, alpha * scale * p, alpha * scale * (p - 1)},
+                                  dropout_state(D{}, generator, x.numel()));
+    const auto kept = detail::bernoulli_mask<T, D>(x.shape(), p, 1, generator);
     const auto shift = (kept - 1) * (alpha * scale) + alpha * scale * p;
     return detail::scaled_by("alpha_dropout", x, kept * scale) + shift;
 }
