@@ -36,7 +36,7 @@ if(NOT TARGET headtorch::cuda AND (HEADTORCH_CUDA OR NOT DEFINED HEADTORCH_CUDA)
         target_link_libraries(headtorch::cuda INTERFACE headtorch::headtorch CUDA::cudart CUDA::cublasLt)
         # Formulas are constexpr functions that kernels call. The numbers are nvcc's remarks on code that only the host runs.
         target_compile_options(headtorch::cuda INTERFACE
-            "$<$<COMPILE_LANGUAGE:CUDA>:--expt-relaxed-constexpr;-diag-suppress=3189,20011,20012,20013,20014,20015>")
+            "$<$<COMPILE_LANGUAGE:CUDA>:-std=c++20;--expt-relaxed-constexpr;-diag-suppress=3189,20011,20012,20013,20014,20015>")
         target_compile_definitions(headtorch::cuda INTERFACE $<$<COMPILE_LANGUAGE:CUDA>:EIGEN_NO_CUDA>)
         if(TARGET headtorch_openmp)
             target_compile_options(headtorch::cuda INTERFACE "$<$<COMPILE_LANGUAGE:CUDA>:-Xcompiler=${OpenMP_CXX_FLAGS}>")

@@ -105,9 +105,9 @@ struct ChannelPlaces {
 
 /// Into how many parts `count` elements of each of `channels` channels are split: about a thousand blocks, none of them with less than
 /// `least` elements, and none so large that it does not stay in a cache.
-struct Split {
+struct ChannelParts {
     std::int64_t size, parts;
-    Split(std::int64_t count, std::int64_t channels, std::int64_t least, std::int64_t most)
+    ChannelParts(std::int64_t count, std::int64_t channels, std::int64_t least, std::int64_t most)
         : size(std::clamp(ceil_div(count * std::max<std::int64_t>(1, channels), 1024), least, most)),
           parts(std::max<std::int64_t>(1, ceil_div(count, size))) {}
 };
@@ -203,7 +203,7 @@ void gradient_sums(std::string_view op, const T* g, const T* x, const ChannelNor
                    const NormalPlaces& which, bool products, const Finish& finish) {
     if (norm.inner == 1) {
         const std::int64_t tiles = ceil_div(norm.channels, std::int64_t{tile_columns});
-        const Split split(norm.batch, tiles, 32, 512);
+        const ChannelParts split(norm.batch, tiles, 32, 512);
         const Scratch<TwoSums<double>> sums(split.parts * norm.channels);
         launch(op, &column_gradients_kernel<T>, split_grid(split.parts, tiles), g, x, norm.batch, norm.channels, split.size, normal, which,
                products, sums.data());
@@ -211,7 +211,7 @@ void gradient_sums(std::string_view op, const T* g, const T* x, const ChannelNor
     }
     with_lanes<T>(takes_lanes<T>(norm.inner) && aligned_to_16(g, x), [&](auto lanes) {
         const ChannelPlaces at(norm, lanes);
-        const Split split(at.count, norm.channels, 1024, 16384);
+        const ChannelParts split(at.count, norm.channels, 1024, 16384);
         const Scratch<TwoSums<double>> sums(split.parts * norm.channels);
         launch(op, &line_gradients_kernel<T, lanes()>, split_grid(split.parts, norm.channels), g, x, at, split.size, normal, which,
                products, sums.data());

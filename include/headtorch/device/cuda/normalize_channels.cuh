@@ -95,14 +95,14 @@ void channel_moments(std::string_view op, const T* x, const ChannelNorm& norm, d
     };
     if (norm.inner == 1) {
         const std::int64_t tiles = ceil_div(norm.channels, std::int64_t{tile_columns});
-        const Split split(norm.batch, tiles, 32, 512);
+        const ChannelParts split(norm.batch, tiles, 32, 512);
         const Scratch<PartMoments> moments(split.parts * norm.channels);
         launch(op, &column_moments_kernel<T>, split_grid(split.parts, tiles), x, norm.batch, norm.channels, split.size, moments.data());
         return merge(moments.data(), split.parts);
     }
     with_lanes<T>(takes_lanes<T>(norm.inner) && aligned_to_16(x), [&](auto lanes) {
         const ChannelPlaces at(norm, lanes);
-        const Split split(at.count, norm.channels, 1024, 16384);
+        const ChannelParts split(at.count, norm.channels, 1024, 16384);
         const Scratch<PartMoments> moments(split.parts * norm.channels);
         launch(op, &line_moments_kernel<T, lanes()>, split_grid(split.parts, norm.channels), x, at, split.size, moments.data());
         merge(moments.data(), split.parts);

@@ -35,29 +35,29 @@ struct ScanSum {
 };
 
 /// mantissa * 2^exponent: neither too large nor too small for any product.
-struct Product {
+struct LongProduct {
     double mantissa;
     int exponent;
 
-    __device__ static Product of(double x) {
+    __device__ static LongProduct of(double x) {
         int exponent = 0;
         const double mantissa = std::frexp(x, &exponent);
         return {mantissa, x == 0 || x - x != 0 ? 0 : exponent};  // the exponent of what is infinite or NaN is anything
     }
     __device__ double value() const { return std::ldexp(mantissa, exponent); }
-    __device__ friend Product operator*(Product a, Product b) {
-        Product result = of(a.mantissa * b.mantissa);
+    __device__ friend LongProduct operator*(LongProduct a, LongProduct b) {
+        LongProduct result = of(a.mantissa * b.mantissa);
         if (result.mantissa != 0) result.exponent += a.exponent + b.exponent;
         return result;
     }
 };
 /// Integers wrap around.
 template <class A>
-using ProductOf = std::conditional_t<std::is_floating_point_v<A>, Product, A>;
+using ProductOf = std::conditional_t<std::is_floating_point_v<A>, LongProduct, A>;
 template <class A>
 __device__ ProductOf<A> product_of(A x) {
     if constexpr (std::is_floating_point_v<A>)
-        return Product::of(x);
+        return LongProduct::of(x);
     else
         return x;
 }
@@ -86,11 +86,11 @@ struct ScanProduct {
 /// The product of what comes before each element, alone or (`behind`) times what y holds.
 template <class T, bool behind>
 struct ScanOthers {
-    using A = Product;
+    using A = LongProduct;
     const T* x;
     T* y;
-    __device__ A identity() const { return Product::of(1.0); }
-    __device__ A load(std::int64_t at, std::int64_t) const { return Product::of(widened<double>(x[at])); }
+    __device__ A identity() const { return LongProduct::of(1.0); }
+    __device__ A load(std::int64_t at, std::int64_t) const { return LongProduct::of(widened<double>(x[at])); }
     __device__ A combine(const A& before, const A& a) const { return before * a; }
     __device__ void store(std::int64_t at, std::int64_t, const A&, const A& others) const {
         y[at] = static_cast<T>(behind ? widened<double>(y[at]) * others.value() : others.value());
@@ -99,7 +99,7 @@ struct ScanOthers {
 
 /// What some steps make of a state: factor * state + added.
 struct Affine {
-    Product factor;
+    LongProduct factor;
     double added;
 };
 
@@ -111,14 +111,14 @@ struct ScanRecurrence {
     T* h;
     std::int64_t length, inner;
     bool reverse;
-    __device__ A identity() const { return {Product::of(1.0), 0.0}; }
+    __device__ A identity() const { return {LongProduct::of(1.0), 0.0}; }
     __device__ A load(std::int64_t at, std::int64_t k) const {
         // the first step starts from nothing
         const double factor = k == 0 ? 0.0 : widened<double>(a[reverse ? at + inner : at]);
-        return {Product::of(factor), widened<double>(b[at])};
+        return {LongProduct::of(factor), widened<double>(b[at])};
     }
     __device__ A combine(const A& before, const A& step) const {
-        return {before.factor * step.factor, (step.factor * Product::of(before.added)).value() + step.added};
+        return {before.factor * step.factor, (step.factor * LongProduct::of(before.added)).value() + step.added};
     }
     __device__ void store(std::int64_t at, std::int64_t k, const A& state, const A&) const {
         const bool first_of_line = k == length - 1;  // of the line, not of the scan, which runs from the end where there is a y
