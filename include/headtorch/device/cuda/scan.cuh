@@ -53,16 +53,16 @@ struct LongProduct {
 };
 /// Integers wrap around.
 template <class A>
-using ProductOf = std::conditional_t<std::is_floating_point_v<A>, LongProduct, A>;
+using LongProductOf = std::conditional_t<std::is_floating_point_v<A>, LongProduct, A>;
 template <class A>
-__device__ ProductOf<A> product_of(A x) {
+__device__ LongProductOf<A> product_of(A x) {
     if constexpr (std::is_floating_point_v<A>)
         return LongProduct::of(x);
     else
         return x;
 }
 template <class A>
-__device__ A product_value(const ProductOf<A>& p) {
+__device__ A product_value(const LongProductOf<A>& p) {
     if constexpr (std::is_floating_point_v<A>)
         return p.value();
     else
@@ -72,7 +72,7 @@ __device__ A product_value(const ProductOf<A>& p) {
 template <class T, class Out>
 struct ScanProduct {
     using Number = Accumulator<T>;
-    using A = ProductOf<Number>;
+    using A = LongProductOf<Number>;
     const T* x;
     Out* y;
     __device__ A identity() const { return product_of(Number(1)); }
