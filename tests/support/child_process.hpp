@@ -7,9 +7,9 @@
 #include <cstdio>
 #include <string>
 
-#include <csignal>
 #include <sys/wait.h>
 #include <unistd.h>
+#include <csignal>
 
 #include "tests/support/catch.hpp"
 

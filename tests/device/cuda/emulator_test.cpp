@@ -1,53 +1,25 @@
 // headtorch: tensors and autograd for C++20.
 // SPDX-License-Identifier: MIT
 
-// The emulator of CUDA (tests/support/cuda_emulator): kernels, barriers, warps, atomics, arithmetic, and that mistakes are found.
+// The emulator of CUDA (tests/support/cuda_emulator): kernels, barriers, warps, and that mistakes are found.
 
 #include <cuda_runtime.h>
 
 #include <algorithm>
 #include <cmath>
-#include <cstdint>
 #include <cstring>
 #include <numeric>
 #include <set>
 #include <string>
 #include <vector>
 
+#include "tests/device/cuda/emulated.hpp"
 #include "tests/support/catch.hpp"
 #include "tests/support/child_process.hpp"
 
-using headtorch::testing::in_child;
+using namespace headtorch::testing;
 
 namespace {
-
-/// An array on the device.
-template <class T>
-struct Array {
-    T* data = nullptr;
-    std::size_t count;
-
-    explicit Array(std::size_t n) : count(n) { REQUIRE(cudaMalloc(&data, n * sizeof(T)) == cudaSuccess); }
-    Array(std::size_t n, T value) : Array(n) { put(std::vector<T>(n, value)); }
-    Array(const Array&) = delete;
-    ~Array() { cudaFree(data); }
-    void put(const std::vector<T>& values) {
-        REQUIRE(cudaMemcpy(data, values.data(), values.size() * sizeof(T), cudaMemcpyHostToDevice) == cudaSuccess);
-    }
-    std::vector<T> get() const {
-        std::vector<T> values(count);
-        REQUIRE(cudaMemcpy(values.data(), data, count * sizeof(T), cudaMemcpyDeviceToHost) == cudaSuccess);
-        return values;
-    }
-};
-
-template <class... P, class... A>
-cudaError_t launch(dim3 grid, dim3 block, void (*kernel)(P...), A... arguments) {
-    cudaLaunchConfig_t config{};
-    config.gridDim = grid;
-    config.blockDim = block;
-    return cudaLaunchKernelEx(&config, kernel, arguments...);
-}
 
 __global__ void index_kernel(int* count, uint3* where) {
     const unsigned int block = (blockIdx.z * gridDim.y + blockIdx.y) * gridDim.x + blockIdx.x;
@@ -151,7 +123,8 @@ TEST_CASE("a block's sum is right with its barriers, and wrong for some order wh
     std::vector<float> numbers(256 * 7);
     for (std::size_t i = 0; i < numbers.size(); ++i) numbers[i] = static_cast<float>(i % 11);
     std::vector<float> expected(7);
-    for (std::size_t b = 0; b < 7; ++b) expected[b] = std::accumulate(numbers.begin() + 256 * static_cast<int>(b), numbers.begin() + 256 * static_cast<int>(b + 1), 0.0f);
+    for (std::size_t b = 0; b < 7; ++b)
+        expected[b] = std::accumulate(numbers.begin() + 256 * static_cast<int>(b), numbers.begin() + 256 * static_cast<int>(b + 1), 0.0f);
     Array<float> x(numbers.size());
     x.put(numbers);
     bool found = false;
@@ -163,6 +136,24 @@ TEST_CASE("a block's sum is right with its barriers, and wrong for some order wh
         found = found || y.get() != expected;
     }
     REQUIRE(found);
+}
+
+namespace {
+
+__global__ void leftover_kernel(float* out, bool set) {
+    __shared__ float kept[32];
+    if (set) kept[threadIdx.x] = 1;
+    out[blockIdx.x * 32 + threadIdx.x] = kept[threadIdx.x];
+}
+
+}  // namespace
+
+TEST_CASE("a block does not find what another left in shared memory") {
+    Array<float> out(96);
+    REQUIRE(launch(3, 32, leftover_kernel, out.data, true) == cudaSuccess);
+    REQUIRE(out.get() == std::vector<float>(96, 1.0f));
+    REQUIRE(launch(3, 32, leftover_kernel, out.data, false) == cudaSuccess);
+    for (const float value : out.get()) REQUIRE(std::isnan(value));
 }
 
 namespace {
@@ -239,7 +230,9 @@ TEMPLATE_TEST_CASE("shuffles", "", signed char, short, int, unsigned int, long l
         const auto got = out.get();
         for (int t = 0; t < 64; ++t) {
             const int begin = t / width * width, end = begin + width;
-            const auto is = [&](int i, int source) { return got[static_cast<std::size_t>(t * 4 + i)] == static_cast<TestType>(source + 1); };
+            const auto is = [&](int i, int source) {
+                return got[static_cast<std::size_t>(t * 4 + i)] == static_cast<TestType>(source + 1);
+            };
             REQUIRE(is(0, begin + 3));
             REQUIRE(is(1, t - 2 < begin ? t : t - 2));
             REQUIRE(is(2, t + 1 >= end ? t : t + 1));
@@ -278,8 +271,10 @@ __global__ void leaves_kernel() {
     __syncthreads();
 }
 __global__ void two_barriers_kernel() {
-    if (threadIdx.x < 32) __syncthreads();
-    else __syncthreads_count(1);
+    if (threadIdx.x < 32)
+        __syncthreads();
+    else
+        __syncthreads_count(1);
 }
 __global__ void two_lines_kernel(int* out) {
     if (threadIdx.x < 32) {
@@ -297,8 +292,10 @@ __global__ void lane_gone_kernel(int* out) {
 __global__ void lane_outside_kernel() { __syncwarp(0xfffffffeu); }
 __global__ void lane_missing_kernel(int* out) { *out = __any_sync(0xffffffffu, 1); }
 __global__ void stuck_kernel(int* out) {
-    if (threadIdx.x % 32 < 8) out[0] = __any_sync(0x000000ffu, 1);
-    else if (threadIdx.x % 32 < 16) out[1] = __any_sync(0x0000ff0fu, 1);
+    if (threadIdx.x % 32 < 8)
+        out[0] = __any_sync(0x000000ffu, 1);
+    else if (threadIdx.x % 32 < 16)
+        out[1] = __any_sync(0x0000ff0fu, 1);
     __syncthreads();
 }
 struct Holder {
@@ -328,11 +325,14 @@ TEST_CASE("mistakes that are undefined on a GPU end the program with a message")
     CHECK_THAT(message([] { launch(1, 64, two_barriers_kernel); }), contains("two_barriers_kernel") && contains("another barrier"));
     CHECK_THAT(message([&] { launch(1, 64, two_lines_kernel, data); }), contains("two_lines_kernel") && contains("another barrier"));
     CHECK_THAT(message([&] { launch(1, 32, lane_gone_kernel, data); }), contains("lane_gone_kernel") && contains("left the kernel"));
-    CHECK_THAT(message([] { launch(1, 32, lane_outside_kernel); }), contains("lane_outside_kernel") && contains("does not hold the calling lane"));
+    CHECK_THAT(message([] { launch(1, 32, lane_outside_kernel); }),
+               contains("lane_outside_kernel") && contains("does not hold the calling lane"));
     CHECK_THAT(message([&] { launch(1, 48, lane_missing_kernel, data); }), contains("lane_missing_kernel") && contains("does not exist"));
-    CHECK_THAT(message([&] { launch(1, 32, stuck_kernel, data); }), contains("deadlock") && contains("stuck_kernel") && contains("0x0000ff0f"));
+    CHECK_THAT(message([&] { launch(1, 32, stuck_kernel, data); }),
+               contains("deadlock") && contains("stuck_kernel") && contains("0x0000ff0f"));
     int host = 0;
-    CHECK_THAT(message([&] { launch(1, 1, pointer_kernel, &host); }), contains("pointer_kernel") && contains("pointer to host memory as its argument 0"));
+    CHECK_THAT(message([&] { launch(1, 1, pointer_kernel, &host); }),
+               contains("pointer_kernel") && contains("pointer to host memory as its argument 0"));
     CHECK_THAT(message([&] { launch(1, 1, store_kernel, Holder{nullptr}); }), contains("store_kernel") && contains("an invalid address"));
     CHECK_THAT(message([&] { host = data[2]; }), contains("host code") && contains("byte 8 of an allocation of 256 bytes"));
     CHECK_THAT(message([&] { std::memset(data, 0, 4); }), contains("host code"));
@@ -341,7 +341,8 @@ TEST_CASE("mistakes that are undefined on a GPU end the program with a message")
     REQUIRE(cudaMalloc(&elsewhere, 4) == cudaSuccess);
     REQUIRE(cudaSetDevice(0) == cudaSuccess);
     CHECK_THAT(message([&] { launch(1, 1, pointer_kernel, elsewhere); }), contains("points to memory of device 1"));
-    CHECK_THAT(message([&] { launch(1, 1, store_kernel, Holder{elsewhere}); }), contains("store_kernel") && contains("memory of another device"));
+    CHECK_THAT(message([&] { launch(1, 1, store_kernel, Holder{elsewhere}); }),
+               contains("store_kernel") && contains("memory of another device"));
     // what is allowed, by comparison
     REQUIRE(launch(1, 1, pointer_kernel, nullptr) == cudaSuccess);
     REQUIRE(cudaDeviceEnablePeerAccess(1, 0) == cudaSuccess);
@@ -351,81 +352,4 @@ TEST_CASE("mistakes that are undefined on a GPU end the program with a message")
     REQUIRE(cudaDeviceDisablePeerAccess(1) == cudaSuccess);
     REQUIRE(cudaFree(elsewhere) == cudaSuccess);
     REQUIRE(!in_child([] { cudaDeviceSynchronize(); }).died);
-}
-
-namespace {
-
-__global__ void atomics_kernel(int* i, unsigned int* u, unsigned long long* w, float* f, double* d) {
-    const int t = static_cast<int>(threadIdx.x);
-    atomicAdd(i, 2);
-    atomicSub(i + 1, 3);
-    atomicMin(i + 2, -t);
-    atomicMax(i + 3, t);
-    atomicOr(u, 1u << (t % 32));
-    atomicAnd(u + 1, ~(1u << (t % 4)));
-    atomicXor(u + 2, 1u << (t % 3));
-    atomicInc(u + 3, 9);
-    atomicDec(u + 4, 5);
-    atomicMax(w, static_cast<unsigned long long>(t) << 40);
-    atomicAdd(w + 1, 1);
-    atomicAdd(f, 0.5f);
-    atomicAdd(d, 0.25);
-    if (t == 0) *i = 1000 * atomicCAS(i + 4, 7, 8) + atomicExch(i + 5, 6);
-}
-
-__global__ void arithmetic_kernel(double* out) {
-    int k = 0;
-    const auto put = [&](double value) { out[k++] = value; };
-    put(__popc(0xf0f0u)), put(__popcll(~0ull)), put(__clz(1)), put(__clz(0)), put(__clzll(1)), put(__ffs(8)), put(__ffs(0)), put(__ffsll(1ll << 40));
-    put(__brev(1)), put(__umulhi(0x80000000u, 6)), put(__mulhi(-1, 1)), put(__mul24(-3, 5)), put(__mul24(0x01000002, 3)), put(__umul24(3, 4));
-    put(__int_as_float(__float_as_int(1.5f))), put(__uint_as_float(__float_as_uint(-2.5f))), put(__longlong_as_double(__double_as_longlong(0.1)));
-    put(static_cast<double>(__umul64hi(1ull << 63, 6))), put(__fdividef(6, 3)), put(__saturatef(3)), put(__fmaf_rn(2, 3, 4)), put(rsqrtf(4)), put(rsqrt(16.0));
-    put(__funnelshift_l(0x80000000u, 1u, 1)), put(__funnelshift_r(2u, 1u, 1)), put(min(3, -2)), put(max(2u, 5u)), put(min(1.0f, NAN)), put(max(NAN, 2.0));
-    put(__hiloint2double(0x3ff00000, 0)), put(__double2hiint(1.0)), put(sinpi(0.5)), put(normcdf(0.0));
-    float s = 0, c = 0;
-    sincosf(0.0f, &s, &c);
-    put(s), put(c), put(__ldg(out)), put(__float2int_rn(2.5f)), put(__float2int_rd(-0.5f));
-}
-
-}  // namespace
-
-TEST_CASE("atomics") {
-    Array<int> i(6);
-    i.put({0, 0, 5, 5, 7, 5});
-    Array<unsigned int> u(5);
-    u.put({0, 0xffu, 0, 0, 0});
-    Array<unsigned long long> w(2, 0);
-    Array<float> f(1, 0.0f);
-    Array<double> d(1, 0.0);
-    REQUIRE(launch(1, 64, atomics_kernel, i.data, u.data, w.data, f.data, d.data) == cudaSuccess);
-    const auto got = i.get();
-    REQUIRE(got[1] == -192);
-    REQUIRE(got[2] == -63);
-    REQUIRE(got[3] == 63);
-    REQUIRE(got[4] == 8);
-    REQUIRE(got[5] == 6);
-    REQUIRE(u.get() == std::vector<unsigned int>{0xffffffffu, 0xf0u, 0b100u ^ 0b010u ^ 0b000u ^ 0b010u ^ 0b010u, 64 % 10, 2});
-    REQUIRE(w.get() == std::vector<unsigned long long>{63ull << 40, 64});
-    REQUIRE(f.get()[0] == 32);
-    REQUIRE(d.get()[0] == 16);
-}
-
-TEST_CASE("arithmetic of device code") {
-    Array<double> out(38);
-    REQUIRE(launch(1, 1, arithmetic_kernel, out.data) == cudaSuccess);
-    const std::vector<double> expected = {8,   64, 31,        32, 63, 4, 0, 41, 2147483648.0, 3, -1, -15, 6, 12, 1.5, -2.5, 0.1, 3, 2, 1, 10, 0.5, 0.25, 3, 0x80000001u, -2, 5, 1,
-                                          2.0, 1,  0x3ff00000, 1,  0.5, 0, 1, 8,  2,           -1};
-    REQUIRE(out.get() == expected);
-    for (const double y : {-0.999999, -0.9, -0.5, -1e-3, 1e-9, 0.2, 0.5, 0.75, 0.99, 1 - 1e-12}) {
-        const double x = erfinv(y);
-        CAPTURE(y, x);
-        if (y > 0.5) REQUIRE(std::abs(std::erfc(x) - (1 - y)) <= 1e-14 * (1 - y) + 1e-17);
-        else REQUIRE(std::abs(std::erf(x) - y) <= 3e-16);
-    }
-    REQUIRE(erfinv(1.0) == INFINITY);
-    REQUIRE(erfinv(-1.0) == -INFINITY);
-    REQUIRE(std::isnan(erfinv(1.5)));
-    REQUIRE(erfinv(0.0) == 0.0);
-    REQUIRE((alignof(float4) == 16 && alignof(double2) == 16 && alignof(float2) == 8 && sizeof(float3) == 12 && alignof(uchar4) == 4));
-    REQUIRE(make_int4(1, 2, 3, 4).w == 4);
 }

@@ -54,7 +54,9 @@ struct Fixture {
         REQUIRE(cudaMemcpy(values.data(), x, n * sizeof(int), cudaMemcpyDeviceToHost) == cudaSuccess);
         return values;
     }
-    void begin(cudaStreamCaptureMode mode = cudaStreamCaptureModeThreadLocal) const { REQUIRE(cudaStreamBeginCapture(stream, mode) == cudaSuccess); }
+    void begin(cudaStreamCaptureMode mode = cudaStreamCaptureModeThreadLocal) const {
+        REQUIRE(cudaStreamBeginCapture(stream, mode) == cudaSuccess);
+    }
     cudaError_t end() const {
         cudaGraph_t graph = nullptr;
         const cudaError_t status = cudaStreamEndCapture(stream, &graph);
@@ -188,16 +190,24 @@ TEST_CASE("what a capture forbids is an error and spoils the capture") {
         REQUIRE(f.get(1)[0] == 0);
     };
     for (const auto mode : {cudaStreamCaptureModeGlobal, cudaStreamCaptureModeThreadLocal}) {
-        spoils(mode, [&] { return cudaMalloc(&p, 4); }, cudaErrorStreamCaptureUnsupported);
-        spoils(mode, [&] { return cudaFree(f.x); }, cudaErrorStreamCaptureUnsupported);
-        spoils(mode, [&] { return cudaMemcpy(&host, f.x, 4, cudaMemcpyDeviceToHost); }, cudaErrorStreamCaptureUnsupported);
-        spoils(mode, [&] { return cudaDeviceSynchronize(); }, cudaErrorStreamCaptureUnsupported);
-        spoils(mode, [&] { return cudaStreamSynchronize(f.other); }, cudaErrorStreamCaptureUnsupported);
+        spoils(
+            mode, [&] { return cudaMalloc(&p, 4); }, cudaErrorStreamCaptureUnsupported);
+        spoils(
+            mode, [&] { return cudaFree(f.x); }, cudaErrorStreamCaptureUnsupported);
+        spoils(
+            mode, [&] { return cudaMemcpy(&host, f.x, 4, cudaMemcpyDeviceToHost); }, cudaErrorStreamCaptureUnsupported);
+        spoils(
+            mode, [&] { return cudaDeviceSynchronize(); }, cudaErrorStreamCaptureUnsupported);
+        spoils(
+            mode, [&] { return cudaStreamSynchronize(f.other); }, cudaErrorStreamCaptureUnsupported);
     }
-    spoils(cudaStreamCaptureModeRelaxed, [&] { return cudaStreamSynchronize(f.stream); }, cudaErrorStreamCaptureUnsupported);
-    spoils(cudaStreamCaptureModeRelaxed, [&] { return cudaStreamQuery(f.stream); }, cudaErrorStreamCaptureUnsupported);
+    spoils(
+        cudaStreamCaptureModeRelaxed, [&] { return cudaStreamSynchronize(f.stream); }, cudaErrorStreamCaptureUnsupported);
+    spoils(
+        cudaStreamCaptureModeRelaxed, [&] { return cudaStreamQuery(f.stream); }, cudaErrorStreamCaptureUnsupported);
     REQUIRE(cudaEventRecord(f.event, f.other) == cudaSuccess);
-    spoils(cudaStreamCaptureModeRelaxed, [&] { return cudaStreamWaitEvent(f.stream, f.event, 0); }, cudaErrorStreamCaptureIsolation);
+    spoils(
+        cudaStreamCaptureModeRelaxed, [&] { return cudaStreamWaitEvent(f.stream, f.event, 0); }, cudaErrorStreamCaptureIsolation);
 
     // allowed: in relaxed mode, or by a thread that says so
     f.begin(cudaStreamCaptureModeRelaxed);

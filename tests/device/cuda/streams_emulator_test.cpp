@@ -207,7 +207,8 @@ TEST_CASE("nothing runs before it is waited for; arguments are those of the call
     REQUIRE(launch(stream, 8, fill_kernel, x, value) == cudaSuccess);
     value = 2;
     REQUIRE(cuda_emulator::pending() == 1);
-    while (cudaStreamQuery(stream) == cudaErrorNotReady) {}
+    while (cudaStreamQuery(stream) == cudaErrorNotReady) {
+    }
     REQUIRE(cuda_emulator::pending() == 0);
     REQUIRE(read(x, 8) == std::vector<int>(8, 1));
     // thousands of launches do not pile up
@@ -324,8 +325,7 @@ TEST_CASE("host functions run in their turn and may not call CUDA; a destroyed s
                     what->value = *what->pinned;
                     what->status = cudaDeviceSynchronize();
                 },
-                &seen)
-            == cudaSuccess);
+                &seen) == cudaSuccess);
     REQUIRE(launch(stream, 1, fill_kernel, seen.pinned, 6) == cudaSuccess);
     REQUIRE(seen.value == 0);
     REQUIRE(cudaStreamDestroy(stream) == cudaSuccess);
@@ -352,9 +352,7 @@ TEST_CASE("devices: each has its memory and its streams; the current one is a th
     int* x = device_array<int>(1);
     const cudaStream_t stream = new_stream();
     REQUIRE(cudaSetDevice(1) == cudaSuccess);
-    std::thread([&] {
-        REQUIRE(cudaGetDevice(&device) == cudaSuccess);
-    }).join();
+    std::thread([&] { REQUIRE(cudaGetDevice(&device) == cudaSuccess); }).join();
     REQUIRE(device == 0);
     REQUIRE(launch(stream, 1, fill_kernel, x, 1) == cudaErrorInvalidResourceHandle);
     REQUIRE(cudaSetDevice(0) == cudaSuccess);

@@ -3,8 +3,8 @@
 
 #pragma once
 
-/// An emulator of the CUDA runtime for tests: sources that include <cuda_runtime.h> and launch kernels with cudaLaunchKernelEx compile with a
-/// plain C++20 compiler when this folder comes first in the include path, and run on the CPU, stricter than a GPU would be:
+/// An emulator of the CUDA runtime for tests: sources that include <cuda_runtime.h> and launch kernels with cudaLaunchKernelEx compile
+/// with a plain C++20 compiler when this folder comes first in the include path, and run on the CPU, stricter than a GPU would be:
 ///
 /// - device memory can be touched only by queued work, a kernel only that of its device (arena.h);
 /// - queued work runs when something waits for it, not before, and in a changing order (queue.h);

@@ -6,8 +6,8 @@
 /// A device's memory: one range of addresses that can be touched only while queued work of that device runs. Where the processor has
 /// protection keys (x86's PKU) opening it costs an instruction and counts for one host thread; elsewhere it is an mprotect.
 ///
-/// New and freed memory is filled with ones (a NaN of every floating-point type, a bad index); behind each allocation lies a gap whose pattern
-/// is checked when the memory is freed; AddressSanitizer knows all that is not allocated as poisoned.
+/// New and freed memory is filled with ones (a NaN of every floating-point type, a bad index); behind each allocation lies a gap whose
+/// pattern is checked when the memory is freed; AddressSanitizer knows all that is not allocated as poisoned.
 
 #include <cstdint>
 #include <cstring>

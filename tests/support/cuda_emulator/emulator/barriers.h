@@ -21,8 +21,8 @@ inline int wait_at_barrier(BarrierKind kind, bool predicate, Place place) {
         e.barrier_kind = kind;
         e.predicates = 0;
     } else if (e.barrier_kind != kind || !(e.barrier_where == place)) {
-        fail("%s waits at %s, but %d threads of the block wait at another barrier, %s", e.where().c_str(), Engine::line(place).c_str(), e.waiting,
-             Engine::line(e.barrier_where).c_str());
+        fail("%s waits at %s, but %d threads of the block wait at another barrier, %s", e.where().c_str(), Engine::line(place).c_str(),
+             e.waiting, Engine::line(e.barrier_where).c_str());
     }
     e.predicates += predicate ? 1 : 0;
     ++e.waiting;

@@ -3,8 +3,9 @@
 
 #pragma once
 
-/// Runs a kernel: block after block, and in each its threads. A thread is a plain call on a fiber's stack; only one that meets a barrier keeps
-/// the stack until it goes on, and the next thread begins on another. A kernel without barriers therefore uses one stack.
+/// Runs a kernel: block after block, and in each its threads. A thread is a plain call on a fiber's stack; only one that meets a barrier
+/// keeps the stack until it goes on, and the next thread begins on another. A kernel without barriers therefore uses one stack. The
+/// `__shared__` arrays that a kernel declares are filled with ones before each block.
 ///
 /// Blocks, the threads of a block, and after each barrier again the threads come in an order that changes: forwards, backwards or shuffled.
 
@@ -27,9 +28,7 @@ struct Place {
     unsigned int line = 0;
 
     static constexpr Place here(const char* file = __builtin_FILE(), unsigned int line = __builtin_LINE()) { return {file, line}; }
-    bool operator==(const Place& other) const {
-        return line == other.line && (file == other.file || std::strcmp(file, other.file) == 0);
-    }
+    bool operator==(const Place& other) const { return line == other.line && (file == other.file || std::strcmp(file, other.file) == 0); }
 };
 
 /// What is to be run: `invoke(arguments)` is one call of the kernel.
@@ -49,8 +48,12 @@ struct Order {
         count = n;
         visited = 0;
         switch (random.below(3)) {
-            case 0: step = 1, at = 0; break;
-            case 1: step = n - 1, at = n - 1; break;
+            case 0:
+                step = 1, at = 0;
+                break;
+            case 1:
+                step = n - 1, at = n - 1;
+                break;
             default:
                 at = random.below(n);
                 do step = n < 3 ? 1 : 1 + random.below(n - 1);
@@ -78,6 +81,7 @@ struct Lane {
 
 struct Engine {
     Kernel kernel;
+    const std::vector<SharedArray>* shared = nullptr;
     Random random;
     Order blocks, order;
     int threads = 0;
@@ -101,8 +105,10 @@ struct Engine {
     void set_thread(int t) {
         current = t;
         const unsigned int i = static_cast<unsigned int>(t);
-        if (flat) threadIdx.x = i;
-        else threadIdx = {i % blockDim.x, i / blockDim.x % blockDim.y, i / (blockDim.x * blockDim.y)};
+        if (flat)
+            threadIdx.x = i;
+        else
+            threadIdx = {i % blockDim.x, i / blockDim.x % blockDim.y, i / (blockDim.x * blockDim.y)};
     }
 
     /// "kernel void name<…>(…), block (1, 0, 0), thread (3, 0, 0)".
@@ -112,9 +118,7 @@ struct Engine {
         };
         return "kernel " + symbol_name(kernel.function) + triple(", block", blockIdx) + triple(", thread", threadIdx);
     }
-    static std::string line(Place place) {
-        return std::string(place.file) + ":" + std::to_string(place.line);
-    }
+    static std::string line(Place place) { return std::string(place.file) + ":" + std::to_string(place.line); }
 
     /// The thread to go on with, or -1 when all have finished.
     int pick() {
@@ -140,7 +144,8 @@ struct Engine {
             text += "; thread " + std::to_string(t) + " waits in a warp operation with mask " + mask + " at " + line(lanes[t].where);
             ++shown;
         }
-        if (waiting > 0) text += "; " + std::to_string(waiting) + " of " + std::to_string(threads) + " threads wait at " + line(barrier_where);
+        if (waiting > 0)
+            text += "; " + std::to_string(waiting) + " of " + std::to_string(threads) + " threads wait at " + line(barrier_where);
         fail("deadlock in %s%s", where().c_str(), text.c_str());
     }
 
@@ -188,8 +193,8 @@ struct Engine {
     void check_left(int t) {
         for (int other = t / 32 * 32; other < threads && other < t / 32 * 32 + 32; ++other)
             if (state[other] == at_warp && (lanes[other].mask >> (t % 32) & 1) != 0)
-                fail("%s has left the kernel while thread %d waits for it in a warp operation with mask 0x%08x at %s", where().c_str(), other,
-                     lanes[other].mask, line(lanes[other].where).c_str());
+                fail("%s has left the kernel while thread %d waits for it in a warp operation with mask 0x%08x at %s", where().c_str(),
+                     other, lanes[other].mask, line(lanes[other].where).c_str());
     }
 
     bool next_block() {
@@ -201,6 +206,7 @@ struct Engine {
         std::memset(state, fresh, static_cast<std::size_t>(threads));
         gone = 0;
         order.restart(static_cast<std::uint64_t>(threads), random);
+        for (const SharedArray& array : *shared) std::memset(array.place, 0xff, array.size);  // not what the last block left there
         return true;
     }
 
@@ -208,6 +214,7 @@ struct Engine {
 
     void run(const Kernel& what, std::uint64_t seed) {
         kernel = what;
+        shared = &symbols().statics(what.function);
         random.position = seed * 0x9e3779b97f4a7c15u;
         gridDim = what.grid;
         blockDim = what.block;

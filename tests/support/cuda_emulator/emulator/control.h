@@ -9,8 +9,8 @@
 
 namespace cuda_emulator {
 
-/// The runtime call of this name returns `error` instead of doing its work, once, after `after` more calls have succeeded. The name "kernel"
-/// stands for a kernel that fails while it runs: then every later call returns the error, until recover().
+/// The runtime call of this name returns `error` instead of doing its work, once, after `after` more calls have succeeded. The name
+/// "kernel" stands for a kernel that fails while it runs: then every later call returns the error, until recover().
 inline void fail_next(const char* call, cudaError_t error, std::size_t after = 0) {
     const std::lock_guard lock(state().mutex);
     state().failures.push_back({call, error, after});

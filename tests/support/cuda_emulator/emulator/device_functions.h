@@ -16,10 +16,10 @@
 #include <type_traits>
 
 // A load or store with a cache hint.
-#define CUDA_EMULATOR_LOAD(name)     \
-    template <class T>               \
-    T name(const T* address) {       \
-        return *address;             \
+#define CUDA_EMULATOR_LOAD(name) \
+    template <class T>           \
+    T name(const T* address) {   \
+        return *address;         \
     }
 CUDA_EMULATOR_LOAD(__ldg)
 CUDA_EMULATOR_LOAD(__ldca)
@@ -28,10 +28,10 @@ CUDA_EMULATOR_LOAD(__ldcs)
 CUDA_EMULATOR_LOAD(__ldlu)
 CUDA_EMULATOR_LOAD(__ldcv)
 #undef CUDA_EMULATOR_LOAD
-#define CUDA_EMULATOR_STORE(name)                              \
-    template <class T>                                         \
-    void name(T* address, std::type_identity_t<T> value) {     \
-        *address = value;                                      \
+#define CUDA_EMULATOR_STORE(name)                          \
+    template <class T>                                     \
+    void name(T* address, std::type_identity_t<T> value) { \
+        *address = value;                                  \
     }
 CUDA_EMULATOR_STORE(__stwb)
 CUDA_EMULATOR_STORE(__stcg)
@@ -136,7 +136,8 @@ inline float normcdff(float x) { return static_cast<float>(normcdf(x)); }
 
 /// The inverse of erf: a start within 2e-3 (Winitzki 2008), then Halley's steps.
 inline double erfinv(double y) {
-    if (!(std::abs(y) < 1)) return std::abs(y) > 1 || y != y ? std::numeric_limits<double>::quiet_NaN() : y * std::numeric_limits<double>::infinity();
+    if (!(std::abs(y) < 1))
+        return std::abs(y) > 1 || y != y ? std::numeric_limits<double>::quiet_NaN() : y * std::numeric_limits<double>::infinity();
     const double a = 0.147, l = std::log1p(-y * y), s = 2 / (M_PI * a) + l / 2;
     double x = std::copysign(std::sqrt(std::sqrt(s * s - l / a) - s), y);
     for (int i = 0; i < 4; ++i) {
@@ -153,8 +154,8 @@ inline double normcdfinv(double p) { return M_SQRT2 * erfinv(2 * p - 1); }
 inline float normcdfinvf(float p) { return static_cast<float>(normcdfinv(p)); }
 
 // CUDA's min and max of numbers lie in the global namespace; of two floats a NaN loses.
-#define CUDA_EMULATOR_MIN_MAX(T)                              \
-    constexpr T min(T a, T b) { return b < a ? b : a; }       \
+#define CUDA_EMULATOR_MIN_MAX(T)                        \
+    constexpr T min(T a, T b) { return b < a ? b : a; } \
     constexpr T max(T a, T b) { return a < b ? b : a; }
 CUDA_EMULATOR_MIN_MAX(int)
 CUDA_EMULATOR_MIN_MAX(unsigned int)
@@ -168,10 +169,10 @@ inline float max(float a, float b) { return std::fmax(a, b); }
 inline double min(double a, double b) { return std::fmin(a, b); }
 inline double max(double a, double b) { return std::fmax(a, b); }
 // the mixtures that CUDA has too
-#define CUDA_EMULATOR_MIXED(A, B, T)                                                       \
-    constexpr T min(A a, B b) { return min(static_cast<T>(a), static_cast<T>(b)); }        \
-    constexpr T min(B a, A b) { return min(static_cast<T>(a), static_cast<T>(b)); }        \
-    constexpr T max(A a, B b) { return max(static_cast<T>(a), static_cast<T>(b)); }        \
+#define CUDA_EMULATOR_MIXED(A, B, T)                                                \
+    constexpr T min(A a, B b) { return min(static_cast<T>(a), static_cast<T>(b)); } \
+    constexpr T min(B a, A b) { return min(static_cast<T>(a), static_cast<T>(b)); } \
+    constexpr T max(A a, B b) { return max(static_cast<T>(a), static_cast<T>(b)); } \
     constexpr T max(B a, A b) { return max(static_cast<T>(a), static_cast<T>(b)); }
 CUDA_EMULATOR_MIXED(int, unsigned int, unsigned int)
 CUDA_EMULATOR_MIXED(long, unsigned long, unsigned long)

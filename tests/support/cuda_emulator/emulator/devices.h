@@ -46,26 +46,61 @@ inline cudaError_t cudaDeviceGetAttribute(int* value, cudaDeviceAttr attribute, 
         switch (attribute) {
             case cudaDevAttrMaxThreadsPerBlock:
             case cudaDevAttrMaxBlockDimX:
-            case cudaDevAttrMaxBlockDimY: *value = 1024; break;
-            case cudaDevAttrMaxBlockDimZ: *value = 64; break;
-            case cudaDevAttrMaxGridDimX: *value = 0x7fffffff; break;
+            case cudaDevAttrMaxBlockDimY:
+                *value = 1024;
+                break;
+            case cudaDevAttrMaxBlockDimZ:
+                *value = 64;
+                break;
+            case cudaDevAttrMaxGridDimX:
+                *value = 0x7fffffff;
+                break;
             case cudaDevAttrMaxGridDimY:
-            case cudaDevAttrMaxGridDimZ: *value = 65535; break;
-            case cudaDevAttrMaxSharedMemoryPerBlock: *value = static_cast<int>(cuda_emulator::most_shared); break;
-            case cudaDevAttrWarpSize: *value = 32; break;
+            case cudaDevAttrMaxGridDimZ:
+                *value = 65535;
+                break;
+            case cudaDevAttrMaxSharedMemoryPerBlock:
+                *value = static_cast<int>(cuda_emulator::most_shared);
+                break;
+            case cudaDevAttrWarpSize:
+                *value = 32;
+                break;
             case cudaDevAttrMaxRegistersPerBlock:
-            case cudaDevAttrMaxRegistersPerMultiprocessor: *value = 65536; break;
-            case cudaDevAttrMultiProcessorCount: *value = 4; break;
-            case cudaDevAttrIntegrated: *value = 0; break;
-            case cudaDevAttrConcurrentKernels: *value = 1; break;
-            case cudaDevAttrL2CacheSize: *value = 4 << 20; break;
-            case cudaDevAttrMaxThreadsPerMultiProcessor: *value = 2048; break;
-            case cudaDevAttrComputeCapabilityMajor: *value = 8; break;
-            case cudaDevAttrComputeCapabilityMinor: *value = 0; break;
-            case cudaDevAttrMaxSharedMemoryPerBlockOptin: *value = static_cast<int>(cuda_emulator::most_shared_optin); break;
-            case cudaDevAttrMaxBlocksPerMultiprocessor: *value = 32; break;
-            case cudaDevAttrMemoryPoolsSupported: *value = 1; break;
-            default: return cudaErrorInvalidValue;
+            case cudaDevAttrMaxRegistersPerMultiprocessor:
+                *value = 65536;
+                break;
+            case cudaDevAttrMultiProcessorCount:
+                *value = 4;
+                break;
+            case cudaDevAttrIntegrated:
+                *value = 0;
+                break;
+            case cudaDevAttrConcurrentKernels:
+                *value = 1;
+                break;
+            case cudaDevAttrL2CacheSize:
+                *value = 4 << 20;
+                break;
+            case cudaDevAttrMaxThreadsPerMultiProcessor:
+                *value = 2048;
+                break;
+            case cudaDevAttrComputeCapabilityMajor:
+                *value = 8;
+                break;
+            case cudaDevAttrComputeCapabilityMinor:
+                *value = 0;
+                break;
+            case cudaDevAttrMaxSharedMemoryPerBlockOptin:
+                *value = static_cast<int>(cuda_emulator::most_shared_optin);
+                break;
+            case cudaDevAttrMaxBlocksPerMultiprocessor:
+                *value = 32;
+                break;
+            case cudaDevAttrMemoryPoolsSupported:
+                *value = 1;
+                break;
+            default:
+                return cudaErrorInvalidValue;
         }
         return cudaSuccess;
     });

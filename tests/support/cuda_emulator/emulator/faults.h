@@ -3,8 +3,8 @@
 
 #pragma once
 
-/// Says what was wrong with an access that the processor refused: host code that touched device memory, a kernel that touched another device's.
-/// Then the handler that was there before has its turn.
+/// Says what was wrong with an access that the processor refused: host code that touched device memory, a kernel that touched another
+/// device's. Then the handler that was there before has its turn.
 
 #include <csignal>
 
@@ -34,7 +34,8 @@ inline void explain_fault(int signal, siginfo_t* info, void* context) {
                                device >= 0 ? "memory of another device" : "an invalid address", info->si_addr, engine.kernel.device);
     } else if (device >= 0) {
         const Arena::Found found = s.arenas[static_cast<std::size_t>(device)]->find(info->si_addr);
-        length = std::snprintf(text, sizeof text, "cuda_emulator: %s %s device memory at %p (device %d, byte %td of an allocation of %zu bytes)\n",
+        length = std::snprintf(text, sizeof text,
+                               "cuda_emulator: %s %s device memory at %p (device %d, byte %td of an allocation of %zu bytes)\n",
                                s.running ? s.operation : "host code", kind, info->si_addr, device,
                                found.size == 0 ? 0 : static_cast<const char*>(info->si_addr) - found.begin, found.size);
     }

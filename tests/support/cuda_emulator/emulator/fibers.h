@@ -31,7 +31,7 @@ struct Fiber {
 #endif
     const void* stack;
     std::size_t size;
-    bool fresh;       // has not run yet: is entered by way of `entry`
+    bool fresh;  // has not run yet: is entered by way of `entry`
     ucontext_t entry;
     void* sanitizer;  // ASan's fake stack or TSan's fiber
 };

@@ -129,7 +129,8 @@ inline cudaError_t cudaStreamEndCapture(cudaStream_t handle, cudaGraph_t* graph)
             cuda_emulator::invalidate(capture);
             return cudaErrorStreamCaptureUnmatched;
         }
-        if (capture->mode != cudaStreamCaptureModeRelaxed && capture->thread != std::this_thread::get_id()) return cudaErrorStreamCaptureWrongThread;
+        if (capture->mode != cudaStreamCaptureModeRelaxed && capture->thread != std::this_thread::get_id())
+            return cudaErrorStreamCaptureWrongThread;
         const bool joined = cuda_emulator::all_joined(*capture);
         for (CUstream_st* member : capture->streams) {
             member->capture = nullptr;

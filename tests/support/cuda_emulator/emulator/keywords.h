@@ -3,8 +3,8 @@
 
 #pragma once
 
-/// The words of CUDA C++ that a host compiler does not know. Kernels become plain functions; a `__shared__` array becomes a static one, which
-/// all threads of a block see, because the emulator runs one block after another.
+/// The words of CUDA C++ that a host compiler does not know. Kernels become plain functions; a `__shared__` array becomes a static one,
+/// which all threads of a block see, because the emulator runs one block after another.
 
 #define __global__
 #define __device__

@@ -27,23 +27,24 @@ struct KernelCall {
 
 /// A pointer argument must lead to memory of the device (or of a peer it may use) or to page-locked memory.
 template <class T>
-void check_argument([[maybe_unused]] const T& value, [[maybe_unused]] int device, [[maybe_unused]] int index, [[maybe_unused]] const void* function) {
+void check_argument([[maybe_unused]] const T& value, [[maybe_unused]] int device, [[maybe_unused]] int index,
+                    [[maybe_unused]] const void* function) {
     if constexpr (std::is_pointer_v<T> && !std::is_function_v<std::remove_pointer_t<T>>) {
         const void* address = value;
         if (address == nullptr || is_pinned(address)) return;
         const int owner = device_of(address);
         if (owner == device || (owner >= 0 && (state().peers[static_cast<std::size_t>(device)] >> owner & 1) != 0)) return;
         if (owner >= 0)
-            fail("kernel %s is launched on device %d, but its argument %d points to memory of device %d", symbol_name(function).c_str(), device,
-                 index, owner);
+            fail("kernel %s is launched on device %d, but its argument %d points to memory of device %d", symbol_name(function).c_str(),
+                 device, index, owner);
         fail("kernel %s is launched with a pointer to host memory as its argument %d", symbol_name(function).c_str(), index);
     }
 }
 
 inline bool valid_launch(const dim3& grid, const dim3& block) {
     const std::uint64_t threads = std::uint64_t{block.x} * block.y * block.z;
-    return grid.x >= 1 && grid.x <= 0x7fffffffu && grid.y >= 1 && grid.y <= 65535 && grid.z >= 1 && grid.z <= 65535 && threads >= 1
-           && threads <= most_threads && block.x <= 1024 && block.y <= 1024 && block.z <= 64;
+    return grid.x >= 1 && grid.x <= 0x7fffffffu && grid.y >= 1 && grid.y <= 65535 && grid.z >= 1 && grid.z <= 65535 && threads >= 1 &&
+           threads <= most_threads && block.x <= 1024 && block.y <= 1024 && block.z <= 64;
 }
 
 /// A failure that a test has asked for under the name "kernel" is found when the kernel runs, and loses the context.
@@ -90,7 +91,8 @@ cudaError_t cudaLaunchKernelEx(const cudaLaunchConfig_t* config, void (*kernel)(
 
 /// The older form, whose arguments are pointers to the values.
 template <class... P>
-cudaError_t cudaLaunchKernel(void (*kernel)(P...), dim3 grid, dim3 block, void** arguments, std::size_t shared = 0, cudaStream_t stream = nullptr) {
+cudaError_t cudaLaunchKernel(void (*kernel)(P...), dim3 grid, dim3 block, void** arguments, std::size_t shared = 0,
+                             cudaStream_t stream = nullptr) {
     return cuda_emulator::call("cudaLaunchKernel", [&] {
         cudaLaunchConfig_t config{grid, block, shared, stream, nullptr, 0};
         std::size_t i = 0;
@@ -115,7 +117,8 @@ template <class... P>
 cudaError_t cudaFuncSetAttribute(void (*kernel)(P...), cudaFuncAttribute attribute, int value) {
     return cuda_emulator::call("cudaFuncSetAttribute", [&] {
         if (kernel == nullptr) return cudaErrorInvalidDeviceFunction;
-        const int most = attribute == cudaFuncAttributeMaxDynamicSharedMemorySize ? static_cast<int>(cuda_emulator::most_shared_optin) : 100;
+        const int most =
+            attribute == cudaFuncAttributeMaxDynamicSharedMemorySize ? static_cast<int>(cuda_emulator::most_shared_optin) : 100;
         return value > most ? cudaErrorInvalidValue : cudaSuccess;
     });
 }

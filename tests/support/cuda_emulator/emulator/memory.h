@@ -28,8 +28,8 @@ inline bool has_room(const void* p, std::size_t size) {
 inline bool fits_kind(const void* to, const void* from, cudaMemcpyKind kind) {
     if (kind == cudaMemcpyDefault) return true;
     const auto fits = [](const void* p, bool on_device) { return (device_of(p) >= 0) == on_device || is_pinned(p); };
-    return fits(to, kind == cudaMemcpyHostToDevice || kind == cudaMemcpyDeviceToDevice)
-           && fits(from, kind == cudaMemcpyDeviceToHost || kind == cudaMemcpyDeviceToDevice);
+    return fits(to, kind == cudaMemcpyHostToDevice || kind == cudaMemcpyDeviceToDevice) &&
+           fits(from, kind == cudaMemcpyDeviceToHost || kind == cudaMemcpyDeviceToDevice);
 }
 
 struct Rows {
@@ -37,8 +37,8 @@ struct Rows {
     std::size_t span(std::size_t pitch) const { return height == 0 || width == 0 ? 0 : (height - 1) * pitch + width; }
 };
 
-/// Copies rows. `blocking` is cudaMemcpy's way: it waits unless both sides lie on the device. An asynchronous copy from pageable memory takes the
-/// bytes at the call, one into pageable memory waits, and one of pinned memory uses the bytes that are there when it runs.
+/// Copies rows. `blocking` is cudaMemcpy's way: it waits unless both sides lie on the device. An asynchronous copy from pageable memory
+/// takes the bytes at the call, one into pageable memory waits, and one of pinned memory uses the bytes that are there when it runs.
 inline cudaError_t copy(void* to, const void* from, const Rows& rows, cudaMemcpyKind kind, cudaStream_t handle, bool blocking) {
     CUstream_st* stream = find_stream(handle);
     if (stream == nullptr) return cudaErrorInvalidResourceHandle;

@@ -3,8 +3,8 @@
 
 #pragma once
 
-/// Queued work: nothing runs before something waits for it, and then in an order that streams and events allow but that changes: sometimes only
-/// what is waited for, sometimes work of other streams in between.
+/// Queued work: nothing runs before something waits for it, and then in an order that streams and events allow but that changes: sometimes
+/// only what is waited for, sometimes work of other streams in between.
 
 #include <algorithm>
 #include <chrono>
@@ -50,8 +50,8 @@ inline cudaError_t forbidden_in_capture() {
     for (const auto& capture : state().captures) {
         const bool here = capture->thread == std::this_thread::get_id();
         const bool counts = here ? capture->mode != cudaStreamCaptureModeRelaxed : capture->mode == cudaStreamCaptureModeGlobal;
-        const bool ignored = capture_interaction == cudaStreamCaptureModeRelaxed
-                             || (capture_interaction == cudaStreamCaptureModeThreadLocal && !here);
+        const bool ignored =
+            capture_interaction == cudaStreamCaptureModeRelaxed || (capture_interaction == cudaStreamCaptureModeThreadLocal && !here);
         if (!counts || ignored) continue;
         invalidate(capture);
         error = cudaErrorStreamCaptureUnsupported;
@@ -70,9 +70,7 @@ inline cudaError_t implicit_wait(const CUstream_st& stream) {
     return cudaSuccess;
 }
 
-inline double seconds() {
-    return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
-}
+inline double seconds() { return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count(); }
 
 /// Executes the operation at the head of a queue.
 inline void execute(Queue& queue) {
@@ -133,8 +131,10 @@ inline cudaError_t wait_for(const Ticket& target) {
     if (target && !target->done) {
         const std::uint64_t others = s.random.below(4);  // 0: only what is needed
         while (!target->done) {
-            if (s.random.below(4) < others) step_anywhere();
-            else step(target->queue);
+            if (s.random.below(4) < others)
+                step_anywhere();
+            else
+                step(target->queue);
         }
         end_steps();
     }

@@ -48,10 +48,14 @@ inline std::size_t environment_number(const char* name, std::size_t otherwise) {
     if (text == nullptr || *text == '\0') return otherwise;
     char* end = nullptr;
     std::size_t value = std::strtoull(text, &end, 10);
-    if (*end == 'K') value <<= 10;
-    else if (*end == 'M') value <<= 20;
-    else if (*end == 'G') value <<= 30;
-    else if (*end != '\0') fail("%s is '%s', which is not a number with an optional K, M or G", name, text);
+    if (*end == 'K')
+        value <<= 10;
+    else if (*end == 'M')
+        value <<= 20;
+    else if (*end == 'G')
+        value <<= 30;
+    else if (*end != '\0')
+        fail("%s is '%s', which is not a number with an optional K, M or G", name, text);
     return value;
 }
 

@@ -5,8 +5,8 @@
 
 /// What the emulator knows: devices, streams, events, pinned memory, errors. One mutex guards all of it.
 
-#include <functional>
 #include <deque>
+#include <functional>
 #include <memory>
 #include <mutex>
 #include <set>

@@ -215,7 +215,8 @@ inline cudaError_t cudaEventQuery(cudaEvent_t event) {
 inline cudaError_t cudaEventElapsedTime(float* milliseconds, cudaEvent_t begin, cudaEvent_t end) {
     return cuda_emulator::call("cudaEventElapsedTime", [&] {
         const auto usable = [](cudaEvent_t event) {
-            return cuda_emulator::state().events.contains(event) && (event->flags & cudaEventDisableTiming) == 0 && event->recorded && !event->captured;
+            return cuda_emulator::state().events.contains(event) && (event->flags & cudaEventDisableTiming) == 0 && event->recorded &&
+                   !event->captured;
         };
         if (!usable(begin) || !usable(end)) return cudaErrorInvalidResourceHandle;
         if (!begin->recorded->done || !end->recorded->done) return cudaErrorNotReady;

@@ -28,14 +28,14 @@ struct alignas(Alignment) Four {
 
 }  // namespace cuda_emulator
 
-#define CUDA_EMULATOR_VECTORS(name, T)                                                                              \
-    using name##1 = cuda_emulator::One<T>;                                                                          \
-    using name##2 = cuda_emulator::Two<T, 2 * sizeof(T)>;                                                           \
-    using name##3 = cuda_emulator::Three<T>;                                                                        \
-    using name##4 = cuda_emulator::Four<T, (4 * sizeof(T) < 16 ? 4 * sizeof(T) : 16)>;                              \
-    constexpr name##1 make_##name##1(T x) { return {x}; }                                                           \
-    constexpr name##2 make_##name##2(T x, T y) { return {x, y}; }                                                   \
-    constexpr name##3 make_##name##3(T x, T y, T z) { return {x, y, z}; }                                           \
+#define CUDA_EMULATOR_VECTORS(name, T)                                                 \
+    using name##1 = cuda_emulator::One<T>;                                             \
+    using name##2 = cuda_emulator::Two<T, 2 * sizeof(T)>;                              \
+    using name##3 = cuda_emulator::Three<T>;                                           \
+    using name##4 = cuda_emulator::Four<T, (4 * sizeof(T) < 16 ? 4 * sizeof(T) : 16)>; \
+    constexpr name##1 make_##name##1(T x) { return {x}; }                              \
+    constexpr name##2 make_##name##2(T x, T y) { return {x, y}; }                      \
+    constexpr name##3 make_##name##3(T x, T y, T z) { return {x, y, z}; }              \
     constexpr name##4 make_##name##4(T x, T y, T z, T w) { return {x, y, z, w}; }
 
 CUDA_EMULATOR_VECTORS(char, signed char)

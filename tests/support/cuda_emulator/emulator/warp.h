@@ -3,8 +3,8 @@
 
 #pragma once
 
-/// Operations of a warp: shuffles, votes, reductions, __syncwarp. The lanes of the mask wait for each other; the last one to come computes all
-/// results. A lane that gets a value from one outside the mask gets a pattern of ones (a NaN), where CUDA says undefined.
+/// Operations of a warp: shuffles, votes, reductions, __syncwarp. The lanes of the mask wait for each other; the last one to come computes
+/// all results. A lane that gets a value from one outside the mask gets a pattern of ones (a NaN), where CUDA says undefined.
 
 #include <bit>
 #include <type_traits>
@@ -13,8 +13,20 @@
 
 namespace cuda_emulator {
 
-enum WarpKind : std::uint8_t { warp_sync, warp_shuffle, warp_ballot, warp_match, warp_add, warp_min, warp_max, warp_min_signed, warp_max_signed,
-                               warp_and, warp_or, warp_xor };
+enum WarpKind : std::uint8_t {
+    warp_sync,
+    warp_shuffle,
+    warp_ballot,
+    warp_match,
+    warp_add,
+    warp_min,
+    warp_max,
+    warp_min_signed,
+    warp_max_signed,
+    warp_and,
+    warp_or,
+    warp_xor
+};
 
 template <class T>
 std::uint64_t to_word(T value) {
@@ -33,14 +45,22 @@ T from_word(std::uint64_t word) {
 inline std::uint64_t combine(std::uint8_t kind, std::uint64_t a, std::uint64_t b) {
     const auto x = static_cast<std::int32_t>(a), y = static_cast<std::int32_t>(b);
     switch (kind) {
-        case warp_add: return static_cast<std::uint32_t>(a + b);
-        case warp_min: return a < b ? a : b;
-        case warp_max: return a > b ? a : b;
-        case warp_min_signed: return static_cast<std::uint32_t>(x < y ? x : y);
-        case warp_max_signed: return static_cast<std::uint32_t>(x > y ? x : y);
-        case warp_and: return a & b;
-        case warp_or: return a | b;
-        default: return a ^ b;
+        case warp_add:
+            return static_cast<std::uint32_t>(a + b);
+        case warp_min:
+            return a < b ? a : b;
+        case warp_max:
+            return a > b ? a : b;
+        case warp_min_signed:
+            return static_cast<std::uint32_t>(x < y ? x : y);
+        case warp_max_signed:
+            return static_cast<std::uint32_t>(x > y ? x : y);
+        case warp_and:
+            return a & b;
+        case warp_or:
+            return a | b;
+        default:
+            return a ^ b;
     }
 }
 
@@ -50,8 +70,10 @@ inline void finish_warp(Lane* lanes, std::uint32_t mask, std::uint8_t kind) {
     std::uint64_t shared = kind == warp_ballot ? 0 : lanes[first].value;
     for (int i = first; i < 32; ++i) {
         if ((mask >> i & 1) == 0) continue;
-        if (kind == warp_ballot) shared |= lanes[i].value << i;
-        else if (kind >= warp_add && i != first) shared = combine(kind, shared, lanes[i].value);
+        if (kind == warp_ballot)
+            shared |= lanes[i].value << i;
+        else if (kind >= warp_add && i != first)
+            shared = combine(kind, shared, lanes[i].value);
     }
     for (int i = first; i < 32; ++i) {
         if ((mask >> i & 1) == 0) continue;
@@ -70,7 +92,8 @@ inline std::uint64_t wait_in_warp(WarpKind kind, unsigned int mask, std::uint64_
     const int t = e.current, warp = t / 32, begin = warp * 32, lane = t % 32;
     const int here = e.threads - begin < 32 ? e.threads - begin : 32;
     if ((mask >> lane & 1) == 0)
-        fail("%s: a warp operation at %s whose mask 0x%08x does not hold the calling lane", e.where().c_str(), Engine::line(place).c_str(), mask);
+        fail("%s: a warp operation at %s whose mask 0x%08x does not hold the calling lane", e.where().c_str(), Engine::line(place).c_str(),
+             mask);
     for (int i = 0; i < 32 && (e.gone > 0 || here < 32); ++i)
         if ((mask >> i & 1) != 0 && (i >= here || e.state[begin + i] == finished))
             fail("%s: a warp operation at %s with mask 0x%08x, but lane %d %s", e.where().c_str(), Engine::line(place).c_str(), mask, i,
@@ -124,8 +147,7 @@ T __shfl_down_sync(unsigned int mask, T value, unsigned int delta, int width = 3
     return cuda_emulator::shuffle(mask, value, source > (lane | (width - 1)) ? lane : source, place);
 }
 template <class T>
-T __shfl_xor_sync(unsigned int mask, T value, int other, int width = 32,
-                  cuda_emulator::Place place = cuda_emulator::Place::here()) {
+T __shfl_xor_sync(unsigned int mask, T value, int other, int width = 32, cuda_emulator::Place place = cuda_emulator::Place::here()) {
     const int lane = cuda_emulator::lane_index(), source = lane ^ other;
     return cuda_emulator::shuffle(mask, value, source > (lane | (width - 1)) ? lane : source, place);
 }
@@ -150,10 +172,10 @@ unsigned int __match_any_sync(unsigned int mask, T value, cuda_emulator::Place p
     return static_cast<unsigned int>(cuda_emulator::wait_in_warp(cuda_emulator::warp_match, mask, cuda_emulator::to_word(value), 0, place));
 }
 
-#define CUDA_EMULATOR_REDUCE(name, T, kind)                                                                                              \
-    inline T name(unsigned int mask, T value, cuda_emulator::Place place = cuda_emulator::Place::here()) {                    \
-        return cuda_emulator::from_word<T>(                                                                                             \
-            cuda_emulator::wait_in_warp(cuda_emulator::kind, mask, cuda_emulator::to_word(value), 0, place));                           \
+#define CUDA_EMULATOR_REDUCE(name, T, kind)                                                                   \
+    inline T name(unsigned int mask, T value, cuda_emulator::Place place = cuda_emulator::Place::here()) {    \
+        return cuda_emulator::from_word<T>(                                                                   \
+            cuda_emulator::wait_in_warp(cuda_emulator::kind, mask, cuda_emulator::to_word(value), 0, place)); \
     }
 CUDA_EMULATOR_REDUCE(__reduce_add_sync, unsigned int, warp_add)
 CUDA_EMULATOR_REDUCE(__reduce_add_sync, int, warp_add)
