@@ -232,7 +232,7 @@ public:
         : epoch_(std::move(epoch)), finish_(std::move(finish)) {
         const LoaderOptions& options = epoch_.options;
         if (options.num_workers == 0 || epoch_.batches == 0) return;
-        const auto make = [made = epoch_, last = finish_](std::int64_t number) { return last ? last(made.load(number)) : made.load(number); };
+        const auto make = [made = epoch_, last = finish_](std::int64_t k) { return last ? last(made.load(k)) : made.load(k); };
         ahead_ = std::make_shared<detail::Workers<Batch>>(make, epoch_.batches, options.num_workers, options.prefetch_factor);
     }
     Batch operator*() const {

@@ -293,7 +293,8 @@ private:
     std::shared_ptr<Kept> range_;
 };
 
-/// The batches of a range as tensors on device D. A range with a name is referred to, a temporary is kept. On the CPU it is the range itself.
+/// The batches of a range as tensors on device D. A range with a name is referred to, a temporary is kept. On the CPU it is the range
+/// itself.
 template <Device D, class Range>
 auto prefetch(Range&& range) -> std::conditional_t<std::same_as<D, Cpu>, Range, Prefetched<D, Range>> {
     require_device<D>();

@@ -109,8 +109,8 @@ inline Figure bars(const std::vector<std::string>& names, const std::vector<doub
 }
 
 /// The same of a tensor of as many numbers.
-template <class T>
-Figure bars(const std::vector<std::string>& names, const Tensor<T, Cpu>& numbers, const BarsOptions& options = {}) {
+template <class T, class D>
+Figure bars(const std::vector<std::string>& names, const Tensor<T, D>& numbers, const BarsOptions& options = {}) {
     return bars(names, detail::numbers_of(numbers), options);
 }
 

@@ -16,6 +16,7 @@
 #include "headtorch/tensor/access.hpp"
 #include "headtorch/tensor/create.hpp"
 #include "headtorch/tensor/tensor.hpp"
+#include "headtorch/viz/asked.hpp"
 #include "headtorch/viz/axis.hpp"
 #include "headtorch/viz/colour.hpp"
 #include "headtorch/viz/decision.hpp"
@@ -30,16 +31,16 @@ public:
     explicit Figure(FigureOptions options = {}) : options_(std::move(options)) {}
 
     /// Points [n, 2], each class of `labels` (int64 [n]) with a colour and a mark of its own; `names` of the classes for the legend.
-    template <class T>
-    Figure& scatter(const Tensor<T, Cpu>& points, const Tensor<std::int64_t, Cpu>& labels, const std::vector<std::string>& names = {}) {
+    template <class T, class D, class E>
+    Figure& scatter(const Tensor<T, D>& points, const Tensor<std::int64_t, E>& labels, const std::vector<std::string>& names = {}) {
         const auto xy = rows_of("scatter", points);
         if (labels.numel() != points.size(0))
             throw ShapeError(message("scatter: ", points.size(0), " points, but labels of shape ", labels.shape()));
         return add_classes(xy, labels.tolist(), names);
     }
     /// Points [n, 2] of one kind.
-    template <class T>
-    Figure& scatter(const Tensor<T, Cpu>& points, const std::string& name = "") {
+    template <class T, class D>
+    Figure& scatter(const Tensor<T, D>& points, const std::string& name = "") {
         const auto xy = rows_of("scatter", points);
         std::string data;
         for (std::size_t i = 0; i + 1 < xy.size(); i += 2) append_point(data, xy[i], xy[i + 1]);
@@ -72,8 +73,8 @@ public:
         if (marks) words += detail::join(" pointtype ", detail::mark(kind), " pointsize mark_size");
         return layer(data, words, name);
     }
-    template <class T>
-    Figure& line(const Tensor<T, Cpu>& x, const Tensor<T, Cpu>& y, const std::string& name = "") {
+    template <class T, class D, class E>
+    Figure& line(const Tensor<T, D>& x, const Tensor<T, E>& y, const std::string& name = "") {
         return line(detail::numbers_of(x), detail::numbers_of(y), name);
     }
     /// A line through y at 1, 2, 3, …: losses by epoch.
@@ -99,9 +100,9 @@ public:
     }
 
     /// Colours the plane around `points` [n, 2] by what `classifier` says: given a Tensor [m, 2], it returns class indices (int64 [m]),
-    /// probabilities of class 1 ([m] or [m, 1]), or scores of the classes [m, c].
-    template <class F, class T>
-    Figure& regions(F&& classifier, const Tensor<T, Cpu>& points, const RegionOptions& options = {}) {
+    /// probabilities of class 1 ([m] or [m, 1]), or scores of the classes [m, c]. A network is asked on its own device.
+    template <class F, class T, class D>
+    Figure& regions(F&& classifier, const Tensor<T, D>& points, const RegionOptions& options = {}) {
         if (options.resolution < 2) throw ValueError(message("regions: a resolution of ", options.resolution, "; 2 at least"));
         const auto xy = rows_of("regions", points);
         const detail::Lattice lattice = detail::lattice_around(xy, options.resolution);
@@ -109,10 +110,11 @@ public:
         for (std::int64_t i = 0; i < lattice.count(); ++i)
             for (std::size_t d = 0; d < 2; ++d) grid.data()[2 * i + static_cast<std::int64_t>(d)] = static_cast<T>(lattice.at(i, d));
         NoGrad guard;
-        return add_decision(lattice, detail::decision_of(classifier(grid), lattice.count()), options);
+        const auto verdict = classifier(grid.template to<detail::AskedDevice<F, T, D>>());
+        return add_decision(lattice, detail::decision_of(verdict.detach().template to<Cpu>(), lattice.count()), options);
     }
-    template <class F, class T>
-    Figure& regions(F&& classifier, const Tensor<T, Cpu>& points, int resolution) {
+    template <class F, class T, class D>
+    Figure& regions(F&& classifier, const Tensor<T, D>& points, int resolution) {
         return regions(classifier, points, RegionOptions{.resolution = resolution});
     }
 
@@ -210,8 +212,8 @@ private:
         TextStyle style;
     };
 
-    template <class T>
-    static std::vector<double> rows_of(const char* op, const Tensor<T, Cpu>& points) {
+    template <class T, class D>
+    static std::vector<double> rows_of(const char* op, const Tensor<T, D>& points) {
         if (points.dim() != 2 || points.size(1) != 2) throw ShapeError(message(op, ": the points have shape [n, 2], got ", points.shape()));
         if (points.size(0) == 0) throw ValueError(message(op, ": there are no points"));
         auto numbers = detail::numbers_of(points);

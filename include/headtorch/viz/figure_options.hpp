@@ -62,8 +62,9 @@ struct Place {
     double pixels_high() const { return pixels / width * height / aspect; }
 };
 
-template <class T>
-std::vector<double> numbers_of(const Tensor<T, Cpu>& x) {
+/// All elements, of a tensor on any device.
+template <class T, class D>
+std::vector<double> numbers_of(const Tensor<T, D>& x) {
     std::vector<double> numbers;
     for (T value : x.tolist()) numbers.push_back(static_cast<double>(value));
     return numbers;

@@ -115,8 +115,8 @@ inline Figure filters_of(const std::vector<double>& weight, std::int64_t out, st
 /// The filters of a convolution's weight, [out, in, h, w] or [out, in, w]. Of three input channels (unless .rgb is false) each filter is an
 /// image, grey where it is 0. Else a tile for each channel, blue for negative, white for 0 and vermilion for positive weights, in a table
 /// of filters and channels. Filters of one dimension are rows of pixels, one for each channel.
-template <class T>
-Figure filters(const Tensor<T, Cpu>& weight, const FiltersOptions& options = {}) {
+template <class T, class D>
+Figure filters(const Tensor<T, D>& weight, const FiltersOptions& options = {}) {
     if (weight.dim() != 4 && weight.dim() != 3)
         throw ShapeError(message("filters: a weight has shape [out, in, height, width] or [out, in, width], got ", weight.shape()));
     if (weight.numel() == 0) throw ValueError(message("filters: there are no weights: ", weight.shape()));

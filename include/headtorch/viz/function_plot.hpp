@@ -12,6 +12,7 @@
 
 #include "headtorch/autograd/backward.hpp"
 #include "headtorch/ops/reduce.hpp"
+#include "headtorch/viz/asked.hpp"
 #include "headtorch/viz/figure.hpp"
 
 namespace headtorch::viz {
@@ -31,19 +32,21 @@ template <class T = double, class F>
 Figure function_plot(F&& f, const FunctionPlotOptions& options = {}) {
     if (options.points < 2) throw ValueError(message("function_plot: ", options.points, " points"));
     if (!(options.low < options.high)) throw ValueError(message("function_plot: from ", options.low, " to ", options.high));
-    auto x = headtorch::empty<T, Cpu>({options.points});
+    using D = detail::AskedDevice<F, T, Cpu>;
+    const auto places = headtorch::empty<T, Cpu>({options.points});
     for (int i = 0; i < options.points; ++i)
-        x.data()[i] = static_cast<T>(options.low + (options.high - options.low) * i / (options.points - 1));
+        places.data()[i] = static_cast<T>(options.low + (options.high - options.low) * i / (options.points - 1));
+    const Tensor<T, D> x = places.template to<D>();
     if (options.derivative) x.requires_grad_();
-    const Tensor<T, Cpu> y = f(x);
+    const Tensor<T, D> y = f(x);
     if (y.numel() != x.numel()) throw ShapeError(message("function_plot: the function returned ", y.shape(), " for ", x.shape()));
-    const auto xs = detail::numbers_of(x.detach());
+    const auto xs = detail::numbers_of(places);
     Figure figure(
         {.title = options.title, .x_label = options.x_label, .y_label = options.y_label, .width = options.width, .height = options.height});
     figure.settings("set xzeroaxis linewidth 1.2 linecolor rgb '#999999'\nset yzeroaxis linewidth 1.2 linecolor rgb '#999999'");
     figure.line(xs, detail::numbers_of(y.detach()), options.derivative ? options.name : "", {.kind = 0, .width = 3});
     if (options.derivative) {
-        const auto slope = grad(y.sum(), std::vector<Tensor<T, Cpu>>{x})[0];
+        const auto slope = grad(y.sum(), std::vector<Tensor<T, D>>{x})[0];
         std::vector<double> slopes(xs.size());
         if (slope.defined()) slopes = detail::numbers_of(slope);
         figure.line(xs, slopes, options.derivative_name, {.kind = 1, .dash = Dash::dashed, .width = 3});

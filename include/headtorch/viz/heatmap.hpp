@@ -195,8 +195,8 @@ inline Figure confusion_of(const Cells& counts, const ConfusionMatrixOptions& op
     return figure;
 }
 
-template <class T>
-Cells cells_of(const char* op, const Tensor<T, Cpu>& matrix) {
+template <class T, class D>
+Cells cells_of(const char* op, const Tensor<T, D>& matrix) {
     if (matrix.dim() != 2) throw ShapeError(message(op, ": a matrix has shape [rows, columns], got ", matrix.shape()));
     return {static_cast<std::size_t>(matrix.size(0)), static_cast<std::size_t>(matrix.size(1)), numbers_of(matrix)};
 }
@@ -204,22 +204,24 @@ Cells cells_of(const char* op, const Tensor<T, Cpu>& matrix) {
 }  // namespace detail
 
 /// A matrix [rows, columns], the first row on top.
-template <class T>
-Figure heatmap(const Tensor<T, Cpu>& matrix, const HeatmapOptions& options = {}) {
+template <class T, class D>
+Figure heatmap(const Tensor<T, D>& matrix, const HeatmapOptions& options = {}) {
     return detail::heatmap_of(detail::cells_of("heatmap", matrix), options);
 }
 
 /// How often each class was taken for which: counts [classes, classes], rows true and columns predicted, as scikit-learn and
 /// train::ConfusionMatrix have them. In each cell the count, and its share of the row; for 2 to some 20 classes.
-inline Figure confusion_matrix(const Tensor<std::int64_t, Cpu>& counts, const ConfusionMatrixOptions& options = {}) {
+template <class D>
+Figure confusion_matrix(const Tensor<std::int64_t, D>& counts, const ConfusionMatrixOptions& options = {}) {
     if (counts.dim() != 2 || counts.size(0) != counts.size(1))
         throw ShapeError(message("confusion_matrix: the counts have shape [classes, classes], got ", counts.shape()));
     if (counts.numel() == 0) throw ValueError("confusion_matrix: there are no classes");
     return detail::confusion_of(detail::cells_of("confusion_matrix", counts), options);
 }
 /// The same from the labels of n things and what was predicted, both int64 [n], from 0.
-inline Figure confusion_matrix(const Tensor<std::int64_t, Cpu>& y_true, const Tensor<std::int64_t, Cpu>& y_pred,
-                               const ConfusionMatrixOptions& options = {}) {
+template <class D, class E>
+Figure confusion_matrix(const Tensor<std::int64_t, D>& y_true, const Tensor<std::int64_t, E>& y_pred,
+                        const ConfusionMatrixOptions& options = {}) {
     if (y_true.numel() != y_pred.numel())
         throw ShapeError(message("confusion_matrix: labels of shape ", y_true.shape(), ", but predictions of shape ", y_pred.shape()));
     if (y_true.numel() == 0) throw ValueError("confusion_matrix: there are no labels");

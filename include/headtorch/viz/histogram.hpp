@@ -176,8 +176,8 @@ std::vector<NamedNumbers> collect_parameters(const char* op, const Net& net, con
 inline Figure histogram(const std::vector<double>& values, const HistogramOptions& options = {}) {
     return detail::histogram_of("histogram", values, options);
 }
-template <class T>
-Figure histogram(const Tensor<T, Cpu>& values, const HistogramOptions& options = {}) {
+template <class T, class D>
+Figure histogram(const Tensor<T, D>& values, const HistogramOptions& options = {}) {
     return detail::histogram_of("histogram", detail::numbers_of(values), options);
 }
 

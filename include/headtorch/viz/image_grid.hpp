@@ -102,8 +102,8 @@ inline Figure grid_of(const std::vector<double>& values, std::int64_t n, std::in
 }  // namespace detail
 
 /// Images [n, h, w], [n, 1, h, w] or [n, 3, h, w], floating-point in [0, 1] or bytes, with a caption for each (or none at all).
-template <class T>
-Figure image_grid(const Tensor<T, Cpu>& images, const std::vector<Caption>& captions = {}, const ImageGridOptions& options = {}) {
+template <class T, class D>
+Figure image_grid(const Tensor<T, D>& images, const std::vector<Caption>& captions = {}, const ImageGridOptions& options = {}) {
     if (images.dim() != 3 && !(images.dim() == 4 && (images.size(1) == 1 || images.size(1) == 3)))
         throw ShapeError(message("image_grid: images are [n, h, w], [n, 1, h, w] or [n, 3, h, w], got ", images.shape()));
     if (images.numel() == 0) throw ValueError("image_grid: there are no images");

@@ -32,16 +32,17 @@ struct MakeGridOptions {
 };
 
 /// Images [n, c, h, w] as one [c, …, …]; one of a single channel becomes three. An image [c, h, w] or [h, w] counts as n = 1, and is
-/// returned without padding. Throws ShapeError on other shapes, ValueError on options that make no sense or when there are no images.
-template <class T>
-Tensor<T, Cpu> make_grid(const Tensor<T, Cpu>& given, const MakeGridOptions& options = {}) {
+/// returned without padding. The grid is on the host, wherever the images are. Throws ShapeError on other shapes, ValueError on options that
+/// make no sense or when there are no images.
+template <class T, class D>
+Tensor<T, Cpu> make_grid(const Tensor<T, D>& given, const MakeGridOptions& options = {}) {
     static_assert(Floating<T> || std::same_as<T, std::uint8_t>, "headtorch: make_grid: images are floating-point numbers or bytes");
     if (given.dim() < 2 || given.dim() > 4)
         throw ShapeError(message("make_grid: images are [n, channels, height, width], got ", given.shape()));
     if (options.nrow < 1 || options.padding < 0)
         throw ValueError(
             message("make_grid: nrow must be positive and padding not negative, got ", options.nrow, " and ", options.padding));
-    Tensor<T, Cpu> images = given.detach();
+    Tensor<T, Cpu> images = given.detach().template to<Cpu>();
     while (images.dim() < 4) images = images.unsqueeze(0);
     const std::int64_t n = images.size(0), h = images.size(2), w = images.size(3);
     if (images.numel() == 0) throw ValueError(message("make_grid: there are no images: ", given.shape()));
@@ -79,8 +80,8 @@ Tensor<T, Cpu> make_grid(const Tensor<T, Cpu>& given, const MakeGridOptions& opt
 }
 
 /// The same of images in a list, which must have one shape.
-template <class T>
-Tensor<T, Cpu> make_grid(const std::vector<Tensor<T, Cpu>>& images, const MakeGridOptions& options = {}) {
+template <class T, class D>
+Tensor<T, Cpu> make_grid(const std::vector<Tensor<T, D>>& images, const MakeGridOptions& options = {}) {
     if (images.empty()) throw ValueError("make_grid: there are no images");
     return make_grid(stack(images), options);
 }

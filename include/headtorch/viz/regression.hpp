@@ -68,9 +68,10 @@ inline Panels residuals_of(const std::vector<double>& truth, const std::vector<d
 
 }  // namespace detail
 
-/// Data and the line of a model. x: [n] or [n, 1], y: n values; `model` is given a Tensor [points, 1] and returns as many values.
-template <class T, class F>
-Figure regression_fit(const Tensor<T, Cpu>& x, const Tensor<T, Cpu>& y, F&& model, const RegressionFitOptions& options = {}) {
+/// Data and the line of a model. x: [n] or [n, 1], y: n values; `model` is given a Tensor [points, 1] and returns as many values. A
+/// network is asked on its own device.
+template <class T, class D, class E, class F>
+Figure regression_fit(const Tensor<T, D>& x, const Tensor<T, E>& y, F&& model, const RegressionFitOptions& options = {}) {
     if (x.dim() > 2 || (x.dim() == 2 && x.size(1) != 1))
         throw ShapeError(message("regression_fit: x has shape [n] or [n, 1], got ", x.shape()));
     if (options.points < 2) throw ValueError(message("regression_fit: a line of ", options.points, " points"));
@@ -87,7 +88,7 @@ Figure regression_fit(const Tensor<T, Cpu>& x, const Tensor<T, Cpu>& y, F&& mode
         line_x.push_back(static_cast<double>(at.data()[i]));
     }
     NoGrad guard;
-    const auto line_y = detail::numbers_of(model(at));
+    const auto line_y = detail::numbers_of(model(at.template to<detail::AskedDevice<F, T, D>>()));
     if (line_y.size() != line_x.size())
         throw ShapeError(message("regression_fit: the model returned ", line_y.size(), " values for ", line_x.size(), " points"));
     Figure figure(
@@ -98,8 +99,8 @@ Figure regression_fit(const Tensor<T, Cpu>& x, const Tensor<T, Cpu>& y, F&& mode
 
 /// What a model leaves over, y_true - y_pred, against what it predicts, with a histogram beside it. A good model leaves a band around zero
 /// without a pattern. The arguments are in scikit-learn's order.
-template <class T>
-Panels residuals(const Tensor<T, Cpu>& y_true, const Tensor<T, Cpu>& y_pred, const ResidualsOptions& options = {}) {
+template <class T, class D, class E>
+Panels residuals(const Tensor<T, D>& y_true, const Tensor<T, E>& y_pred, const ResidualsOptions& options = {}) {
     return detail::residuals_of(detail::numbers_of(y_true), detail::numbers_of(y_pred), options);
 }
 inline Panels residuals(const std::vector<double>& y_true, const std::vector<double>& y_pred, const ResidualsOptions& options = {}) {

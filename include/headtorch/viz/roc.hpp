@@ -22,9 +22,11 @@ struct ScoredLabels {
     Tensor<double, Cpu> scores{};
     Tensor<std::int64_t, Cpu> labels{};
 
-    template <class T>
-    ScoredLabels(std::string words, const Tensor<T, Cpu>& y_score, const Tensor<std::int64_t, Cpu>& y_true)
-        : name(std::move(words)), scores(y_score.detach().template to<double>()), labels(y_true.detach()) {}
+    template <class T, class D, class E>
+    ScoredLabels(std::string words, const Tensor<T, D>& y_score, const Tensor<std::int64_t, E>& y_true)
+        : name(std::move(words)),
+          scores(y_score.detach().template to<Cpu>().template to<double>()),
+          labels(y_true.detach().template to<Cpu>()) {}
 };
 
 struct RocOptions {
@@ -89,8 +91,8 @@ inline Figure roc_curve(const std::vector<ScoredLabels>& sets, const RocOptions&
     return figure;
 }
 /// Of one set of scores, [n] or [n, 1]; scikit-learn's order of arguments.
-template <class T>
-Figure roc_curve(const Tensor<std::int64_t, Cpu>& y_true, const Tensor<T, Cpu>& y_score, const RocOptions& options = {}) {
+template <class T, class D, class E>
+Figure roc_curve(const Tensor<std::int64_t, D>& y_true, const Tensor<T, E>& y_score, const RocOptions& options = {}) {
     return roc_curve({ScoredLabels("", y_score, y_true)}, options);
 }
 
@@ -122,8 +124,8 @@ inline Figure precision_recall_curve(const std::vector<ScoredLabels>& sets, cons
     }
     return figure;
 }
-template <class T>
-Figure precision_recall_curve(const Tensor<std::int64_t, Cpu>& y_true, const Tensor<T, Cpu>& y_score, const RocOptions& options = {}) {
+template <class T, class D, class E>
+Figure precision_recall_curve(const Tensor<std::int64_t, D>& y_true, const Tensor<T, E>& y_score, const RocOptions& options = {}) {
     return precision_recall_curve({ScoredLabels("", y_score, y_true)}, options);
 }
 

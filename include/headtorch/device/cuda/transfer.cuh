@@ -2,7 +2,8 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
-/// Copies that go on while the host and the GPU do something else: what data::prefetch() and train:: ask of a device. They need pinned memory.
+/// Copies that go on while the host and the GPU do something else: what data::prefetch() and train:: ask of a device. The host's memory is
+/// pinned.
 
 #include <array>
 #include <cstddef>
@@ -16,7 +17,7 @@
 
 namespace headtorch::cuda {
 
-/// The stream of the current GPU for copies beside other work; one for all of them, since memory that was made for a stream serves it alone.
+/// The stream of the current GPU for copies beside other work. One for all of them: memory that was made for a stream serves it alone.
 inline const Stream& side_stream() {
     static std::mutex mutex;
     static auto& streams = *new std::array<std::unique_ptr<Stream>, max_devices>;
