@@ -11,12 +11,13 @@
 
 #include <cstdio>
 
-#include "headtorch/device/cuda/device.cuh"
+#include "headtorch/device/cuda/device_error.cuh"
 
 int main(int argc, char** argv) {
     if (!headtorch::cuda::is_available()) {
         std::puts("skipped: there is no NVIDIA GPU here, or no driver for it");
         return 77;
     }
+    headtorch::cuda::launch_blocking() = true;  // an index out of range is thrown by the op itself, as on the CPU
     return Catch::Session().run(argc, argv);
 }

@@ -11,6 +11,7 @@
 #include <limits>
 #include <random>
 #include <type_traits>
+#include <utility>
 
 #include "tests/support/catch.hpp"
 
@@ -95,6 +96,7 @@ TEST_CASE("wide rows", "[cuda]") {
 }
 
 TEST_CASE("a row that the table does not have is reported", "[cuda]") {
+    const bool blocking = std::exchange(cuda::launch_blocking(), false);
     const auto weight = ones<double, Cpu>({4, 3}).to<float>().to<Cuda>();
     auto index = zeros<std::int64_t, Cpu>({6});
     index.data()[4] = 4;
@@ -104,4 +106,5 @@ TEST_CASE("a row that the table does not have is reported", "[cuda]") {
     index.data()[4] = -1;
     const auto z = embedding(index.to<Cuda>(), weight);
     CHECK_THROWS_WITH(cuda::synchronize(), "embedding: index -1 is outside of a table of 4 rows");
+    cuda::launch_blocking() = blocking;
 }

@@ -11,6 +11,7 @@
 #include <numeric>
 #include <random>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "tests/support/catch.hpp"
@@ -274,6 +275,7 @@ TEST_CASE("adding through views that show places more than once", "[cuda]") {
 }
 
 TEST_CASE("an index out of range is reported where the host next waits, once, and nothing outside is read", "[cuda]") {
+    const bool blocking = std::exchange(cuda::launch_blocking(), false);
     const auto x = ones<float, Cpu>({5, 3}).to<Cuda>();
     auto index = zeros<std::int64_t, Cpu>({1000});
     for (const std::int64_t bad : {700, 300, 900}) index.data()[bad] = 5 + bad;
@@ -311,5 +313,5 @@ TEST_CASE("an index out of range is reported where the host next waits, once, an
 
     cuda::launch_blocking() = true;
     CHECK_THROWS_AS(check_index(Cuda{}, there.data(), 1000, rule), IndexError);
-    cuda::launch_blocking() = false;
+    cuda::launch_blocking() = blocking;
 }

@@ -6,6 +6,7 @@
 
 #include <cstdint>
 
+#include "headtorch/device/cuda/capture.cuh"
 #include "headtorch/device/cuda/device_error.cuh"
 #include "headtorch/device/cuda/launch.cuh"
 #include "headtorch/device/device.hpp"
@@ -36,7 +37,7 @@ __global__ void check_index_kernel(const std::int64_t* index, std::int64_t count
 inline void check_index(Cuda, const std::int64_t* index, std::int64_t count, const IndexRule& rule) {
     if (count == 0) return;
     launch(rule.op, &detail::check_index_kernel<0>, grid_for(count), index, count, reporter(rule));
-    if (launch_blocking()) current_stream().synchronize();
+    if (launch_blocking() && !recording(Cuda{})) current_stream().synchronize();
 }
 
 /// The place that an index means, which may count from the end: inside [0, size) also where the index is not, for that was reported.
