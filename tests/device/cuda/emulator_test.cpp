@@ -353,3 +353,32 @@ TEST_CASE("mistakes that are undefined on a GPU end the program with a message")
     REQUIRE(cudaFree(elsewhere) == cudaSuccess);
     REQUIRE(!in_child([] { cudaDeviceSynchronize(); }).died);
 }
+
+namespace {
+
+__global__ void write_kernel(unsigned char* x, int i) { x[i] = 1; }
+
+}  // namespace
+
+TEST_CASE("a write behind an allocation is found; AddressSanitizer finds reads, and freed memory") {
+    unsigned char* x = nullptr;
+    REQUIRE(cudaMalloc(&x, 100) == cudaSuccess);
+    const auto [died, text] = in_child([&] {
+        launch(1, 1, write_kernel, x, 100);
+        cudaDeviceSynchronize();
+        cudaFree(x);
+    });
+    REQUIRE(died);
+#ifdef CUDA_EMULATOR_ASAN
+    CHECK_THAT(text, contains("use-after-poison"));
+    CHECK_THAT(in_child([&] {
+                   cudaFree(x);
+                   launch(1, 1, write_kernel, x, 3);
+                   cudaDeviceSynchronize();
+               }).text,
+               contains("use-after-poison"));
+#else
+    CHECK_THAT(text, contains("byte 100 of an allocation of 100 bytes"));
+#endif
+    REQUIRE(cudaFree(x) == cudaSuccess);
+}
