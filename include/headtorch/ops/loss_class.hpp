@@ -4,8 +4,10 @@
 
 /// Losses over classes: nll_loss and cross_entropy, with class labels or with probabilities.
 
+#include <string>
 #include <utility>
 
+#include "headtorch/device/cpu/check_index.hpp"
 #include "headtorch/device/cpu/classify.hpp"
 #include "headtorch/ops/loss.hpp"
 #include "headtorch/ops/softmax.hpp"
@@ -24,6 +26,11 @@ struct LabelTensors {
     Labels<T> get() const { return {label.data(), label.numel(), classes, ignored, weight.defined() ? weight.data() : nullptr}; }
 };
 
+HEADTORCH_COLD inline std::string describe_label(const IndexRule& rule, std::int64_t label, std::int64_t position) {
+    return message(rule.op, ": label ", label, " at position ", position, " is not one of ", rule.size, " classes (0 to ", rule.size - 1,
+                   ")");
+}
+
 /// Checks that labels, one for each row of `x` [rows, classes], and class weights fit.
 template <class T, class D>
 LabelTensors<T, D> checked_labels(const char* op, const Tensor<T, D>& x, const Tensor<std::int64_t, D>& label, const Tensor<T, D>& weight,
@@ -34,25 +41,25 @@ LabelTensors<T, D> checked_labels(const char* op, const Tensor<T, D>& x, const T
             throw ShapeError(message(op, ": the weight has shape ", weight.shape(), ", but there are ", labels.classes, " classes"));
         labels.weight = detached_contiguous(weight);
     }
-    const std::int64_t bad = find_bad_label(D{}, labels.get());
-    if (bad >= 0)
-        throw IndexError(message(op, ": label ", labels.label.reshape({-1})[bad].item(), " at position ", bad, " is not one of ",
-                                 labels.classes, " classes (0 to ", labels.classes - 1, ")"));
+    check_index(D{}, static_cast<const std::int64_t*>(labels.label.data()), labels.label.numel(),
+                IndexRule{.op = op, .size = labels.classes, .describe = describe_label, .has_exempt = true, .exempt = ignored});
     return labels;
 }
 
-/// The number that the sum of the losses is multiplied with.
+/// The matrix with -scale * weight at the label of each row, times `g` if that is given: the derivative of the loss by log-probabilities.
 template <class T, class D>
-double loss_scale(const LabelTensors<T, D>& labels, Reduction reduction) {
-    return reduction == Reduction::mean ? 1 / total_weight(D{}, labels.get()) : 1;
+Tensor<T, D> pick_matrix(const LabelTensors<T, D>& labels, const Tensor<double, D>& scale, const T* g = nullptr) {
+    auto k = empty<T, D>({labels.label.numel(), labels.classes});
+    pick_gradient(D{}, labels.get(), static_cast<const double*>(scale.data()), g, k.data());
+    return k;
 }
 
-/// The matrix with -scale * weight at the label of each row: the derivative of the loss by log-probabilities.
+/// What the sum of the losses is multiplied with: one number, on the device.
 template <class T, class D>
-Tensor<T, D> pick_matrix(const LabelTensors<T, D>& labels, double scale) {
-    auto k = empty<T, D>({labels.label.numel(), labels.classes});
-    pick_gradient(D{}, labels.get(), scale, k.data());
-    return k;
+Tensor<double, D> mean_scale(const LabelTensors<T, D>& labels, Reduction reduction) {
+    auto scale = empty<double, D>(Shape{});
+    loss_scale(D{}, labels.get(), reduction == Reduction::mean, scale.data());
+    return scale;
 }
 
 /// nll_loss of log-probabilities [rows, classes]; with Reduction::none a loss for each row.
@@ -60,16 +67,18 @@ template <class T, class D>
 Tensor<T, D> nll_rows(const Tensor<T, D>& log_p, const LabelTensors<T, D>& labels, Reduction reduction) {
     const OpScope scope("nll_loss", {log_p.impl().get()});
     const auto values = detached_contiguous(log_p);
-    const double scale = loss_scale(labels, reduction);
     const bool reduced = reduction != Reduction::none;
     auto y = empty<T, D>(reduced ? Shape{} : Shape{labels.label.numel()});
-    if (reduced)
-        y.fill_(static_cast<T>(scale * sum_of_negative_picks(D{}, static_cast<const T*>(values.data()), labels.get())));
-    else
+    auto scale = empty<double, D>(Shape{});
+    if (reduced) {
+        picked_loss(D{}, static_cast<const T*>(values.data()), labels.get(), reduction == Reduction::mean, scale.data(), y.data());
+    } else {
+        loss_scale(D{}, labels.get(), false, scale.data());
         negative_picks(D{}, static_cast<const T*>(values.data()), labels.get(), y.data());
+    }
     if (!needs_grad(log_p)) return y;
-    return record("nll_loss", std::move(y), input(log_p, [labels = labels, scale, reduced](const Tensor<T, D>& g) {
-        if (reduced && !GradMode::enabled()) return pick_matrix(labels, scale * static_cast<double>(g.item()));
+    return record("nll_loss", std::move(y), input(log_p, [labels = labels, scale = Kept(scale), reduced](const Tensor<T, D>& g) {
+        if (reduced && !GradMode::enabled()) return pick_matrix(labels, scale, static_cast<const T*>(g.data()));
         return pick_matrix(labels, scale) * (reduced ? g : g.unsqueeze(1));
     }));
 }
@@ -78,23 +87,24 @@ Tensor<T, D> nll_rows(const Tensor<T, D>& log_p, const LabelTensors<T, D>& label
 template <class T, class D>
 Tensor<T, D> cross_entropy_rows(const Tensor<T, D>& x, const LabelTensors<T, D>& labels, Reduction reduction) {
     const OpScope scope("cross_entropy", {x.impl().get()});
-    Tensor<T, D> log_p;
-    {
-        NoGrad guard;
-        log_p = log_softmax(x, 1);
-    }
-    const double scale = loss_scale(labels, reduction);
+    auto kept = empty<ComputeType<T>, D>({cross_entropy_kept(D{}, labels.label.numel(), labels.classes)});
+    auto scale = empty<double, D>(Shape{});
     auto y = empty<T, D>(Shape{});
-    y.fill_(static_cast<T>(scale * sum_of_negative_picks(D{}, static_cast<const T*>(log_p.data()), labels.get())));
+    const auto scores = detached_contiguous(x);
+    cross_entropy_forward(D{}, static_cast<const T*>(scores.data()), labels.get(), reduction == Reduction::mean, kept.data(), scale.data(),
+                          y.data());
     if (!needs_grad(x)) return y;
-    return record("cross_entropy", std::move(y), input(x, [x = saved(x), log_p = Kept(log_p), labels = labels,
-                                                           scale](const Tensor<T, D>& g) {
+    return record("cross_entropy", std::move(y), input(x, [x = saved(x), kept = Kept(kept), labels = labels,
+                                                           scale = Kept(scale)](const Tensor<T, D>& g) {
         if (GradMode::enabled()) {
             const auto k = pick_matrix(labels, scale);
             return (k - softmax(x(), 1) * sum(k, 1, true)) * g;
         }
-        auto dx = exp(log_p);
-        softmax_minus_one_hot(D{}, labels.get(), scale * static_cast<double>(g.item()), dx.data());
+        auto dx = empty<T, D>({labels.label.numel(), labels.classes});
+        const Tensor<T, D> again = cross_entropy_rereads(D{}) ? detached_contiguous(x()) : Tensor<T, D>();
+        cross_entropy_backward(D{}, again.defined() ? static_cast<const T*>(again.data()) : nullptr,
+                               static_cast<const ComputeType<T>*>(kept.data()), labels.get(), static_cast<const double*>(scale.data()),
+                               static_cast<const T*>(g.data()), dx.data());
         return dx;
     }));
 }
@@ -167,7 +177,8 @@ Tensor<T, D> cross_entropy(const Tensor<T, D>& x, const Tensor<std::int64_t, E>&
         // the other part spreads over all classes of the rows that count
         const auto counted = (target.reshape({-1}) != options.ignore_index).template to<T>();
         auto spread = -sum(options.weight.defined() ? log_p * options.weight : log_p, 1) * counted;
-        if (options.reduction != Reduction::none) spread = sum(spread) * headtorch::detail::loss_scale(labels, options.reduction);
+        if (options.reduction != Reduction::none)
+            spread = sum(spread) * headtorch::detail::mean_scale(labels, options.reduction).template to<T>();
         loss = loss * (1 - eps) + spread * (eps / static_cast<double>(labels.classes));
     }
     return options.reduction == Reduction::none ? loss.reshape(target.shape()) : loss;

@@ -2,43 +2,27 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
-/// Losses over class labels: one row of scores for each label.
+/// Losses over class labels: one row of scores for each label. Numbers that only scale a loss stay on the device: `scale` points to one
+/// double, `loss` and `g` to one element. Labels are checked before (check_index).
 
 #include <cmath>
 #include <cstdint>
 
+#include "headtorch/device/cpu/half.hpp"
 #include "headtorch/device/cpu/parallel.hpp"
+#include "headtorch/device/cpu/softmax.hpp"
 #include "headtorch/device/device.hpp"
+#include "headtorch/device/labels.hpp"
 
 namespace headtorch {
 
-/// Labels of `rows` rows of `classes` scores; rows labelled `ignored` do not count. `weight` has one element for each class, or is null.
+/// scale = 1 / sum of the weights of all rows; 1 unless `mean`.
 template <class T>
-struct Labels {
-    const std::int64_t* label;
-    std::int64_t rows, classes, ignored;
-    const T* weight;
-
-    double weight_of(std::int64_t row) const {
-        const std::int64_t c = label[row];
-        return c == ignored ? 0 : weight ? static_cast<double>(weight[c]) : 1;
-    }
-};
-
-/// The first row whose label is neither a class nor ignored, or -1.
-template <class T>
-std::int64_t find_bad_label(Cpu, const Labels<T>& labels) {
-    for (std::int64_t i = 0; i < labels.rows; ++i)
-        if (labels.label[i] != labels.ignored && (labels.label[i] < 0 || labels.label[i] >= labels.classes)) return i;
-    return -1;
-}
-
-/// Sum of the weights of all rows.
-template <class T>
-double total_weight(Cpu, const Labels<T>& labels) {
-    double sum = 0;
-    for (std::int64_t i = 0; i < labels.rows; ++i) sum += labels.weight_of(i);
-    return sum;
+void loss_scale(Cpu, const Labels<T>& labels, bool mean, double* scale) {
+    double sum = mean ? 0 : 1;
+    if (mean)
+        for (std::int64_t i = 0; i < labels.rows; ++i) sum += labels.weight_of(i);
+    *scale = 1 / sum;
 }
 
 /// out[i] = -weight * x[i, label[i]]
@@ -51,37 +35,71 @@ void negative_picks(Cpu, const T* x, const Labels<T>& labels, T* out) {
     }
 }
 
-/// Sum of the negative picks, in double.
-template <class T>
-double sum_of_negative_picks(Cpu, const T* x, const Labels<T>& labels) {
+/// loss = scale * sum of the negative picks, gathered in double; `scale` is found first.
+template <class X, class T>
+void picked_loss(Cpu, const X* x, const Labels<T>& labels, bool mean, double* scale, T* loss) {
+    loss_scale(Cpu{}, labels, mean, scale);
     double sum = 0;
     for (std::int64_t i = 0; i < labels.rows; ++i)
         if (labels.label[i] != labels.ignored) sum -= labels.weight_of(i) * static_cast<double>(x[i * labels.classes + labels.label[i]]);
-    return sum;
+    *loss = static_cast<T>(*scale * sum);
 }
 
-/// dx[i, c] = -scale * weight where c is the label, else 0: the derivative of scale times the sum of the negative picks.
+/// dx[i, c] = -scale * g * weight where c is the label, else 0: the gradient of picked_loss. No `g` means 1.
 template <class T>
-void pick_gradient(Cpu, const Labels<T>& labels, double scale, T* dx) {
+void pick_gradient(Cpu, const Labels<T>& labels, const double* scale, const T* g, T* dx) {
+    const double factor = g ? *scale * static_cast<double>(*g) : *scale;
     for (std::int64_t i = 0; i < labels.rows; ++i) {
         T* row = dx + i * labels.classes;
         for (std::int64_t c = 0; c < labels.classes; ++c) row[c] = T(0);
-        if (labels.label[i] != labels.ignored) row[labels.label[i]] = static_cast<T>(-scale * labels.weight_of(i));
+        if (labels.label[i] != labels.ignored) row[labels.label[i]] = static_cast<T>(-factor * labels.weight_of(i));
     }
 }
 
-/// dx[i, c] = scale * weight * (e^log_p[i, c] - (1 where c is the label)): the gradient of cross entropy by the scores, where `dx` holds
-/// e^log_p at first.
+/// How many numbers cross_entropy_forward leaves for the gradient: here the logarithms of the probabilities.
+constexpr std::int64_t cross_entropy_kept(Cpu, std::int64_t rows, std::int64_t classes) { return rows * classes; }
+/// Does the gradient read the scores again?
+constexpr bool cross_entropy_rereads(Cpu) { return false; }
+
+/// picked_loss of log_softmax of the rows of x.
 template <class T>
-void softmax_minus_one_hot(Cpu, const Labels<T>& labels, double scale, T* dx) {
-    parallel_for(labels.rows, 1 + 32768 / (labels.classes + 1), [&](std::int64_t begin, std::int64_t end) {
-        for (std::int64_t i = begin; i < end; ++i) {
-            T* row = dx + i * labels.classes;
-            const T factor = static_cast<T>(scale * labels.weight_of(i));
-            if (labels.label[i] != labels.ignored) row[labels.label[i]] -= T(1);
-            for (std::int64_t c = 0; c < labels.classes; ++c) row[c] = factor == T(0) ? T(0) : row[c] * factor;
-        }
-    });
+void cross_entropy_forward(Cpu, const T* x, const Labels<T>& labels, bool mean, ComputeType<T>* kept, double* scale, T* loss) {
+    const Lines lines{labels.rows, labels.classes, 1};
+    if constexpr (Half<T>) {
+        cpu::widen(x, labels.rows * labels.classes, kept);
+        cpu::log_softmax(Cpu{}, static_cast<const float*>(kept), lines, kept);
+    } else {
+        cpu::log_softmax(Cpu{}, x, lines, kept);
+    }
+    picked_loss(Cpu{}, static_cast<const ComputeType<T>*>(kept), labels, mean, scale, loss);
+}
+
+/// dx[i, c] = scale * g * weight * (probability[i, c] - (1 where c is the label)).
+template <class T>
+void cross_entropy_backward(Cpu, const T*, const ComputeType<T>* kept, const Labels<T>& labels, const double* scale, const T* g, T* dx) {
+    using C = ComputeType<T>;
+    if constexpr (Half<T>) {
+        const auto weight = cpu::reads(labels.weight, labels.classes);
+        const Labels<float> same{labels.label, labels.rows, labels.classes, labels.ignored, weight};
+        const float slope = *g;
+        cross_entropy_backward<float>(Cpu{}, nullptr, kept, same, scale, &slope, cpu::writes(dx, labels.rows * labels.classes));
+    } else {
+        const double factor_of_all = *scale * static_cast<double>(*g);
+        constexpr int W = cpu::native_lanes<C>;
+        parallel_for(labels.rows, 1 + 32768 / (labels.classes + 1), [&](std::int64_t begin, std::int64_t end) {
+            for (std::int64_t i = begin; i < end; ++i) {
+                T* row = dx + i * labels.classes;
+                const T factor = labels.label[i] == labels.ignored ? T(0) : static_cast<T>(factor_of_all * labels.weight_of(i));
+                if (factor == T(0)) {
+                    std::fill(row, row + labels.classes, T(0));
+                    continue;
+                }
+                cpu::detail::map_line<C, W>(labels.classes, row, [](const auto& v) { return exp(v); }, kept + i * labels.classes);
+                row[labels.label[i]] -= T(1);
+                for (std::int64_t c = 0; c < labels.classes; ++c) row[c] *= factor;
+            }
+        });
+    }
 }
 
 }  // namespace headtorch

@@ -8,7 +8,6 @@
 #include <cstdint>
 
 #include "headtorch/device/conv.hpp"
-#include "headtorch/device/cpu/classify.hpp"
 #include "headtorch/device/cpu/half.hpp"
 #include "headtorch/device/device.hpp"
 #include "headtorch/device/lines.hpp"
@@ -225,14 +224,8 @@ void resample_planes(Cpu, const T* x, std::int64_t planes, const ResampleAxis<fl
     resample_planes<float>(Cpu{}, in, planes, rows, columns, cpu::writes(y, planes * rows.out * columns.out));
 }
 
-// --- classes, tables, recurrent steps -----------------------------------------------------------------------------------
+// --- tables, recurrent steps -----------------------------------------------------------------------------------
 
-template <Half T>
-void softmax_minus_one_hot(Cpu, const Labels<T>& labels, double scale, T* dx) {
-    const auto weight = cpu::reads(labels.weight, labels.classes);
-    const Labels<float> same{labels.label, labels.rows, labels.classes, labels.ignored, weight};
-    softmax_minus_one_hot<float>(Cpu{}, same, scale, cpu::changes(dx, labels.rows * labels.classes));
-}
 template <Half T>
 void embedding_backward(Cpu, const T* g, const std::int64_t* index, std::int64_t count, std::int64_t rows, std::int64_t width,
                         std::int64_t padding, bool by_frequency, T* dtable) {

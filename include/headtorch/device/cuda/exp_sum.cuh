@@ -43,6 +43,25 @@ struct JoinExpSums {
     }
 };
 
+/// What is known of a line before its elements are written: they are e^(x - top) * rest, or x - top - rest.
+template <bool log_of_it, class C>
+struct SoftmaxLine {
+    C top, rest;
+    SoftmaxLine() = default;
+    __device__ explicit SoftmaxLine(const ExpSum<C>& sum) : top(sum.top) {
+        if constexpr (log_of_it)
+            rest = static_cast<C>(std::log(sum.sum));
+        else
+            rest = static_cast<C>(1 / sum.sum);
+    }
+    __device__ C operator()(C x) const {
+        if constexpr (log_of_it)
+            return x - top - rest;
+        else
+            return std::exp(x - top) * rest;
+    }
+};
+
 /// Calls f(place, value) for the elements of a line, dealt out to the threads of a block, 16 bytes at a time where the line allows.
 template <int threads, class T, class F>
 __device__ void for_line(const T* x, std::int64_t length, const F& f) {
@@ -58,6 +77,25 @@ __device__ void for_line(const T* x, std::int64_t length, const F& f) {
         done = groups * lanes;
     }
     for (std::int64_t i = done + threadIdx.x; i < length; i += threads) f(i, static_cast<ComputeType<T>>(x[i]));
+}
+
+/// to[i] = f(i, from[i]) for a line, in the same way.
+template <int threads, class T, class F>
+__device__ void map_line(const T* from, std::int64_t length, T* to, const F& f) {
+    constexpr int lanes = static_cast<int>(16 / sizeof(T));
+    std::int64_t done = 0;
+    if ((reinterpret_cast<std::uintptr_t>(from) | reinterpret_cast<std::uintptr_t>(to)) % 16 == 0) {
+        const std::int64_t groups = length / lanes;
+#pragma unroll 2
+        for (std::int64_t i = threadIdx.x; i < groups; i += threads) {
+            auto numbers = reinterpret_cast<const Lanes<T, lanes>*>(from)[i];
+            for (int lane = 0; lane < lanes; ++lane)
+                numbers.at[lane] = static_cast<T>(f(i * lanes + lane, static_cast<ComputeType<T>>(numbers.at[lane])));
+            reinterpret_cast<Lanes<T, lanes>*>(to)[i] = numbers;
+        }
+        done = groups * lanes;
+    }
+    for (std::int64_t i = done + threadIdx.x; i < length; i += threads) to[i] = static_cast<T>(f(i, static_cast<ComputeType<T>>(from[i])));
 }
 
 /// The sum of e^x of a line, found by a block; every thread gets it.

@@ -19,25 +19,6 @@
 namespace headtorch::cuda {
 namespace detail {
 
-/// What is known of a line before its elements are written: they are e^(x - top) * rest, or x - top - rest.
-template <bool log_of_it, class C>
-struct SoftmaxLine {
-    C top, rest;
-    SoftmaxLine() = default;
-    __device__ explicit SoftmaxLine(const ExpSum<C>& sum) : top(sum.top) {
-        if constexpr (log_of_it)
-            rest = static_cast<C>(std::log(sum.sum));
-        else
-            rest = static_cast<C>(1 / sum.sum);
-    }
-    __device__ C operator()(C x) const {
-        if constexpr (log_of_it)
-            return x - top - rest;
-        else
-            return std::exp(x - top) * rest;
-    }
-};
-
 /// The gradient: dx = y (g - sum of g y), or g - e^y (sum of g).
 template <bool log_of_it, class C>
 struct SoftmaxGradient {
@@ -84,9 +65,8 @@ __global__ void softmax_block_kernel(const T* x, std::int64_t lines, std::int64_
     using C = ComputeType<T>;
     for (std::int64_t line = blockIdx.x; line < lines; line += gridDim.x) {
         const T* const from = x + line * length;
-        T* const to = y + line * length;
         const SoftmaxLine<log_of_it, C> result(block_exp_sum<line_threads>(from, length));
-        for_line<line_threads>(from, length, [&](std::int64_t i, C value) { to[i] = static_cast<T>(result(value)); });
+        map_line<line_threads>(from, length, y + line * length, [&](std::int64_t, C value) { return result(value); });
     }
 }
 
@@ -101,8 +81,8 @@ __global__ void softmax_gradient_block_kernel(const T* y, const T* g, std::int64
             mine += static_cast<double>(Formula::term(value, static_cast<C>(of_g[i])));
         });
         const C sum = static_cast<C>(block_reduce<line_threads>(mine, Plus{}));
-        for_line<line_threads>(of_y, length, [&](std::int64_t i, C value) {
-            dx[line * length + i] = static_cast<T>(Formula::result(value, static_cast<C>(of_g[i]), sum));
+        map_line<line_threads>(of_y, length, dx + line * length, [&](std::int64_t i, C value) {
+            return Formula::result(value, static_cast<C>(of_g[i]), sum);
         });
     }
 }
