@@ -8,6 +8,7 @@
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
+#include <limits>
 #include <span>
 #include <string_view>
 #include <utility>
@@ -79,48 +80,51 @@ void in_tables(std::span<const UpdateItem<T>> items, const Run& run) {
     if (table.count > 0) finish();
 }
 
+/// One element.
+template <class Rule, class T, class... State>
+__device__ inline void apply_rule(const Rule& rule, T& value, const T& gradient, State&... state) {
+    using P = OperandOf<T>;
+    const auto with = [&](P x, auto... remembered) {
+        rule(x, static_cast<P>(gradient), remembered...);
+        value = static_cast<T>(x);
+        ((state = static_cast<T>(remembered)), ...);
+    };
+    with(static_cast<P>(value), static_cast<P>(state)...);
+}
+
+/// `count` elements: 16 bytes at a time where all arrays allow it.
+template <class Rule, class T, std::size_t... K>
+__device__ void update_chunk(const Rule& rule, int count, T* p, const T* g, T* const* state, std::index_sequence<K...>) {
+    constexpr int lanes = static_cast<int>(16 / sizeof(T));
+    const auto misplaced = [](const void* data) { return reinterpret_cast<std::uintptr_t>(data) % 16; };
+    int done = 0;
+    if (((misplaced(p) | misplaced(g)) | ... | misplaced(state[K])) == 0) {
+        const int groups = count / lanes;
+        for (int i = static_cast<int>(threadIdx.x); i < groups; i += static_cast<int>(blockDim.x)) {
+            auto value = reinterpret_cast<const Lanes<T, lanes>*>(p)[i];
+            const auto gradient = reinterpret_cast<const Lanes<T, lanes>*>(g)[i];
+            Lanes<T, lanes> remembered[sizeof...(K) + 1] = {reinterpret_cast<const Lanes<T, lanes>*>(state[K])[i]...};
+            for (int j = 0; j < lanes; ++j) apply_rule(rule, value.at[j], gradient.at[j], remembered[K].at[j]...);
+            reinterpret_cast<Lanes<T, lanes>*>(p)[i] = value;
+            ((reinterpret_cast<Lanes<T, lanes>*>(state[K])[i] = remembered[K]), ...);
+        }
+        done = groups * lanes;
+    }
+    for (int i = done + static_cast<int>(threadIdx.x); i < count; i += static_cast<int>(blockDim.x)) apply_rule(rule, p[i], g[i], state[K][i]...);
+}
+
 /// The rule is `given`, or that of the item in `rules`.
 template <class T, class Rule>
 __global__ void update_kernel(UpdateTable<T, Rule::states> table, Rule given, const Rule* rules) {
-    using P = OperandOf<T>;
-    constexpr int lanes = static_cast<int>(16 / sizeof(T)), states = Rule::states, chunk = UpdateTable<T, states>::chunk;
+    constexpr int states = Rule::states;
     const int item = table.item_of(static_cast<int>(blockIdx.x));
     const Rule rule = rules ? rules[item] : given;
+    const std::int64_t chunk = UpdateTable<T, states>::chunk;
     const std::int64_t begin = static_cast<std::int64_t>(static_cast<int>(blockIdx.x) - table.first_block[item]) * chunk;
-    const int count = static_cast<int>(min(static_cast<std::int64_t>(chunk), table.n[item] - begin));
-    T* const p = table.p[item] + begin;
-    const T* const g = table.g[item] + begin;
-    T* state[states > 0 ? states : 1];
-    std::uintptr_t odd = reinterpret_cast<std::uintptr_t>(p) | reinterpret_cast<std::uintptr_t>(g);
-    for (int k = 0; k < states; ++k) {
-        state[k] = table.state[k][item] + begin;
-        odd |= reinterpret_cast<std::uintptr_t>(state[k]);
-    }
-    const auto apply = [&]<std::size_t... K>(T& value, const T& gradient, std::index_sequence<K...>, auto&... remembered) {
-        P x = static_cast<P>(value);
-        P of[states > 0 ? states : 1] = {static_cast<P>(remembered)...};
-        rule(x, static_cast<P>(gradient), of[K]...);
-        value = static_cast<T>(x);
-        ((remembered = static_cast<T>(of[K])), ...);
-    };
-    const auto run = [&]<std::size_t... K>(std::index_sequence<K...> sequence) {
-        int done = 0;
-        if (odd % 16 == 0) {
-            const int groups = count / lanes;
-            for (int i = static_cast<int>(threadIdx.x); i < groups; i += static_cast<int>(blockDim.x)) {
-                auto value = reinterpret_cast<const Lanes<T, lanes>*>(p)[i];
-                const auto gradient = reinterpret_cast<const Lanes<T, lanes>*>(g)[i];
-                Lanes<T, lanes> remembered[states > 0 ? states : 1] = {reinterpret_cast<const Lanes<T, lanes>*>(state[K])[i]...};
-                for (int j = 0; j < lanes; ++j) apply(value.at[j], gradient.at[j], sequence, remembered[K].at[j]...);
-                reinterpret_cast<Lanes<T, lanes>*>(p)[i] = value;
-                ((reinterpret_cast<Lanes<T, lanes>*>(state[K])[i] = remembered[K]), ...);
-            }
-            done = groups * lanes;
-        }
-        for (int i = done + static_cast<int>(threadIdx.x); i < count; i += static_cast<int>(blockDim.x))
-            apply(p[i], g[i], sequence, state[K][i]...);
-    };
-    run(std::make_index_sequence<static_cast<std::size_t>(states)>{});
+    const int count = static_cast<int>(min(chunk, table.n[item] - begin));
+    T* state[states + 1] = {};
+    for (int k = 0; k < states; ++k) state[k] = table.state[k][item] + begin;
+    update_chunk(rule, count, table.p[item] + begin, table.g[item] + begin, state, std::make_index_sequence<static_cast<std::size_t>(states)>{});
 }
 
 /// Counts of many parameters.
@@ -133,7 +137,36 @@ struct CountTable {
 template <class Settings, class Rule>
 __global__ void rules_kernel(CountTable table, Settings settings, const double* lr, Rule* rules) {
     const int i = static_cast<int>(threadIdx.x);
-    if (i < table.count) rules[i] = next_rule(settings, *lr, table.counts[i]);
+    double none[2] = {};
+    if (i < table.count) rules[i] = next_rule(settings, *lr, table.counts[i] ? table.counts[i] : none);
+}
+
+/// The largest |x| of a block's gradients, or the sum of |x|^power.
+template <class T>
+__global__ void norm_parts_kernel(UpdateTable<T, 0> table, double power, bool largest, double* parts) {
+    constexpr int chunk = UpdateTable<T, 0>::chunk;
+    const int item = table.item_of(static_cast<int>(blockIdx.x));
+    const std::int64_t begin = static_cast<std::int64_t>(static_cast<int>(blockIdx.x) - table.first_block[item]) * chunk;
+    const int count = static_cast<int>(min(static_cast<std::int64_t>(chunk), table.n[item] - begin));
+    const T* const g = table.g[item] + begin;
+    double part = 0;
+    for (int i = static_cast<int>(threadIdx.x); i < count; i += static_cast<int>(blockDim.x)) {
+        const double x = static_cast<double>(std::abs(static_cast<ComputeType<T>>(g[i])));
+        if (largest)
+            part = Largest{}(part, x);
+        else
+            part += power == 2 ? x * x : power == 1 ? x : std::pow(x, power);
+    }
+    part = largest ? block_reduce<block_threads>(part, Largest{}) : block_reduce<block_threads>(part, Plus{});
+    if (threadIdx.x == 0) parts[blockIdx.x] = part;
+}
+/// One block puts all parts together, in a fixed order.
+template <class A>
+__global__ void norm_kernel(const A* parts, std::int64_t count, A power, bool largest, A* norm) {
+    A total = 0;
+    for (std::int64_t i = threadIdx.x; i < count; i += blockDim.x) total = largest ? Largest{}(total, parts[i]) : total + parts[i];
+    total = largest ? block_reduce<1024>(total, Largest{}) : block_reduce<1024>(total, Plus{});
+    if (threadIdx.x == 0) *norm = largest ? total : power == 2 ? std::sqrt(total) : std::pow(total, 1 / power);
 }
 
 }  // namespace detail
@@ -146,7 +179,7 @@ void update_all(Cuda, const Rule& rule, std::span<const UpdateItem<T>> items) {
                static_cast<const Rule*>(nullptr));
     });
 }
-/// With rules made on the device, of *lr and of each item's own count of steps, which goes up by one.
+/// With rules made on the device, of *lr and of each item's own count of steps, which goes up by one, where it has one.
 template <class Settings, class T>
 void update_all_counted(Cuda, const Settings& settings, const double* lr, std::span<const UpdateItem<T>> items) {
     using Rule = decltype(settings.at(0.0, static_cast<const double*>(nullptr)));
@@ -165,9 +198,26 @@ void update_all_counted(Cuda, const Settings& settings, const double* lr, std::s
     });
 }
 
+/// *norm = the norm of all items' gradients as one vector: the `power`-th root of the sum of |x|^power, or the largest |x| for infinity.
+template <class T>
+void norm_of_all(Cuda, std::span<const UpdateItem<T>> items, double power, double* norm) {
+    constexpr std::string_view op = "clip_grad_norm";
+    const bool largest = power == std::numeric_limits<double>::infinity();
+    std::int64_t blocks = 0;
+    for (const UpdateItem<T>& item : items) blocks += ceil_div(item.n, std::int64_t{detail::UpdateTable<T, 0>::chunk});
+    const Scratch<double> parts(blocks);
+    double* next = parts.data();
+    detail::in_tables<0>(items, [&](const auto& table, std::int64_t) {
+        launch(op, &detail::norm_parts_kernel<T>, {dim3(static_cast<unsigned>(table.blocks())), dim3(block_threads)}, table, power, largest, next);
+        next += table.blocks();
+    });
+    launch(op, &detail::norm_kernel<double>, {dim3(1), dim3(1024)}, parts.data(), blocks, power, largest, norm);
+}
+
 }  // namespace headtorch::cuda
 
 namespace headtorch {
+using cuda::norm_of_all;
 using cuda::update_all;
 using cuda::update_all_counted;
 }  // namespace headtorch
