@@ -58,10 +58,14 @@ std::vector<T> uniform_numbers(std::int64_t n, std::mt19937& random) {
 
 /// How far a sum may be off, as a share of the sum of its absolute terms.
 template <class T>
-constexpr double sum_tolerance() { return std::same_as<T, double> ? 1e-12 : std::same_as<T, float> ? 1e-6 : std::same_as<T, float16> ? 6e-4 : 5e-3; }
+constexpr double sum_tolerance() {
+    return std::same_as<T, double> ? 1e-12 : std::same_as<T, float> ? 1e-6 : std::same_as<T, float16> ? 6e-4 : 5e-3;
+}
 
 /// What rounding may change at most however small a number is.
 template <class T>
-constexpr double smallest_step() { return std::same_as<T, float16> ? 0x1p-25 : 0; }
+constexpr double smallest_step() {
+    return std::same_as<T, float16> ? 0x1p-25 : 0;
+}
 
 }  // namespace headtorch::testing

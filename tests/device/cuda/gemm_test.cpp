@@ -41,7 +41,9 @@ Placed place(std::int64_t batch, std::int64_t rows, std::int64_t cols, int kind,
 }
 
 template <class T>
-MatrixRef<T> ref(T* data, const Placed& p) { return {data + p.offset, p.rows, p.cols, p.row_stride, p.col_stride}; }
+MatrixRef<T> ref(T* data, const Placed& p) {
+    return {data + p.offset, p.rows, p.cols, p.row_stride, p.col_stride};
+}
 
 enum class Way { library, own };
 
@@ -63,8 +65,8 @@ void compare(const Problem<T>& p, std::mt19937& random) {
     const T* const bias_there = p.bias ? dbias.data() + p.k % 2 : nullptr;
     const Accumulate accumulate = p.add ? Accumulate::yes : Accumulate::no;
     if (p.way == Way::own)
-        cuda::detail::gemm_tiled<T>("test", {p.batch, ref<const T>(da.data(), p.a), ref<const T>(db.data(), p.b), ref(dc.data(), p.c), p.a.batch_stride,
-                                             p.b.batch_stride, p.c.batch_stride, bias_there, p.add, p.epilogue});
+        cuda::detail::gemm_tiled<T>("test", {p.batch, ref<const T>(da.data(), p.a), ref<const T>(db.data(), p.b), ref(dc.data(), p.c),
+                                             p.a.batch_stride, p.b.batch_stride, p.c.batch_stride, bias_there, p.add, p.epilogue});
     else if (p.bias || p.epilogue != cuda::Epilogue::none)
         cuda::gemm_bias(Cuda{}, ref<const T>(da.data(), p.a), ref<const T>(db.data(), p.b), bias_there, ref(dc.data(), p.c), p.epilogue);
     else if (p.batch > 1)
@@ -114,9 +116,9 @@ void compare(const Problem<T>& p, std::mt19937& random) {
             right = std::abs(static_cast<double>(found[i]) - wanted[i]) <= sum_tolerance<T>() * scale[i] + smallest_step<T>();
         if (!right && wrong++ == 0) first = i;
     }
-    INFO("batch " << p.batch << ", " << p.m << " x " << p.k << " x " << p.n << ", strides " << p.a.row_stride << " " << p.a.col_stride << ", "
-                  << p.b.row_stride << " " << p.b.col_stride << ", " << p.c.row_stride << " " << p.c.col_stride << (p.add ? ", added" : "")
-                  << (p.bias ? ", bias" : "") << (p.way == Way::own ? ", own kernel" : ""));
+    INFO("batch " << p.batch << ", " << p.m << " x " << p.k << " x " << p.n << ", strides " << p.a.row_stride << " " << p.a.col_stride
+                  << ", " << p.b.row_stride << " " << p.b.col_stride << ", " << p.c.row_stride << " " << p.c.col_stride
+                  << (p.add ? ", added" : "") << (p.bias ? ", bias" : "") << (p.way == Way::own ? ", own kernel" : ""));
     INFO("element " << first << ": " << static_cast<double>(found[first]) << " instead of " << static_cast<double>(wanted[first]));
     REQUIRE(wrong == 0);
 }
@@ -159,16 +161,31 @@ TEST_CASE("gemm on the GPU: rows and columns that repeat, vectors, nothing at al
     const std::int64_t m = 70, n = 50, k = 33;
     for (const bool own : {false, true})
         for (int variant = 0; variant < 4; ++variant) {
-            Problem<float> p{1, m, n, k, place(1, m, k, 0, 0, false), place(1, k, n, 0, 0, false), place(1, m, n, 0, 0, false), false, false,
+            Problem<float> p{1,
+                             m,
+                             n,
+                             k,
+                             place(1, m, k, 0, 0, false),
+                             place(1, k, n, 0, 0, false),
+                             place(1, m, n, 0, 0, false),
+                             false,
+                             false,
                              own ? Way::own : Way::library};
-            if (variant == 0 || variant == 2) p.a.row_stride = 0;  // one row, repeated
-            if (variant == 1 || variant == 2) p.b.col_stride = 0;  // one column, repeated
+            if (variant == 0 || variant == 2) p.a.row_stride = 0;   // one row, repeated
+            if (variant == 1 || variant == 2) p.b.col_stride = 0;   // one column, repeated
             if (variant == 2) p.a.col_stride = p.b.row_stride = 0;  // one number
             if (variant == 3) p.a.row_stride = p.a.col_stride = 1;  // windows that overlap
             compare(p, random);
         }
-    for (const auto [rows, cols, depth] : {std::array<std::int64_t, 3>{1, 300, 200}, {300, 1, 200}, {1, 1, 2000}, {1, 300, 1}, {130, 140, 0}, {0, 5, 5},
-                                           {5, 0, 5}, {64, 64, 16}, {65, 129, 17}})
+    for (const auto [rows, cols, depth] : {std::array<std::int64_t, 3>{1, 300, 200},
+                                           {300, 1, 200},
+                                           {1, 1, 2000},
+                                           {1, 300, 1},
+                                           {130, 140, 0},
+                                           {0, 5, 5},
+                                           {5, 0, 5},
+                                           {64, 64, 16},
+                                           {65, 129, 17}})
         for (int kind = 0; kind < 5; ++kind)
             for (const bool own : {false, true})
                 for (const bool add : {false, true}) {
@@ -185,12 +202,14 @@ TEST_CASE("gemm on the GPU: deep products, and sums of a batch") {
     if (no_gpu()) return;
     std::mt19937 random(9);
     for (const bool own : {false, true})
-        compare<float>({1, 40, 70, 20000, place(1, 40, 20000, 0, 0, false), place(1, 20000, 70, 0, 0, false), place(1, 40, 70, 0, 0, false), false, false,
-                        own ? Way::own : Way::library},
+        compare<float>({1, 40, 70, 20000, place(1, 40, 20000, 0, 0, false), place(1, 20000, 70, 0, 0, false), place(1, 40, 70, 0, 0, false),
+                        false, false, own ? Way::own : Way::library},
                        random);
     // c_batch 0: all products into one matrix, by one deep product where the factors lie like that
     for (const int kind : {0, 1}) {
-        Problem<float> p{6, 20, 30, 40, place(6, 20, 40, kind, 0, false), place(6, 40, 30, 0, 0, false), place(6, 20, 30, 0, 0, true), true, false, Way::library};
+        Problem<float> p{
+            6,    20,    30,          40, place(6, 20, 40, kind, 0, false), place(6, 40, 30, 0, 0, false), place(6, 20, 30, 0, 0, true),
+            true, false, Way::library};
         p.b.batch_stride = 40 * 30;
         if (kind == 1) p.a.batch_stride = 20 * 40;
         compare(p, random);
@@ -204,11 +223,11 @@ TEST_CASE("gemm on the GPU: a bias and a function of the result, in one kernel")
         for (const bool bias : {false, true})
             for (const bool own : {false, true})
                 for (const std::int64_t m : {3, 80}) {
-                    compare<float>({1, m, 70, 30, place(1, m, 30, 0, 0, false), place(1, 30, 70, 1, 0, false), place(1, m, 70, 0, 0, false), false, bias,
-                                    own ? Way::own : Way::library, epilogue},
+                    compare<float>({1, m, 70, 30, place(1, m, 30, 0, 0, false), place(1, 30, 70, 1, 0, false), place(1, m, 70, 0, 0, false),
+                                    false, bias, own ? Way::own : Way::library, epilogue},
                                    random);
-                    compare<double>({1, m, 70, 30, place(1, m, 30, 0, 0, false), place(1, 30, 70, 1, 0, false), place(1, m, 70, 1, 0, false), false, bias,
-                                     own ? Way::own : Way::library, epilogue},
+                    compare<double>({1, m, 70, 30, place(1, m, 30, 0, 0, false), place(1, 30, 70, 1, 0, false),
+                                     place(1, m, 70, 1, 0, false), false, bias, own ? Way::own : Way::library, epilogue},
                                     random);
                 }
 }
@@ -222,7 +241,8 @@ TEST_CASE("gemm on the GPU: TF32 only when it is allowed") {
         const OnGpu<float> da(a), db(b), dc(std::vector<float>(128 * 128)), exact(std::vector<float>(128 * 128));
         const MatrixRef<const float> ra{da.data(), 128, 128, 128, 1}, rb{db.data(), 128, 128, 128, 1};
         gemm(Cuda{}, ra, rb, MatrixRef<float>{dc.data(), 128, 128, 128, 1}, Accumulate::no);
-        cuda::detail::gemm_tiled<float>("test", {1, ra, rb, {exact.data(), 128, 128, 128, 1}, 0, 0, 0, nullptr, false, cuda::Epilogue::none});
+        cuda::detail::gemm_tiled<float>("test",
+                                        {1, ra, rb, {exact.data(), 128, 128, 128, 1}, 0, 0, 0, nullptr, false, cuda::Epilogue::none});
         const auto x = dc.host(), y = exact.host();
         float most = 0;
         for (std::size_t i = 0; i < x.size(); ++i) most = std::max(most, std::abs(x[i] - y[i]));
@@ -243,7 +263,9 @@ TEST_CASE("gemm on the GPU: TF32 only when it is allowed") {
 #if defined(HEADTORCH_CUDA_EMULATOR)
 TEST_CASE("gemm on the GPU: cuBLASLt does what is large, and its errors are ours") {
     std::mt19937 random(12);
-    const Problem<float> p{1, 70, 80, 90, place(1, 70, 90, 0, 0, false), place(1, 90, 80, 4, 0, false), place(1, 70, 80, 1, 0, false), false, false, Way::library};
+    const Problem<float> p{
+        1,     70,    80,          90, place(1, 70, 90, 0, 0, false), place(1, 90, 80, 4, 0, false), place(1, 70, 80, 1, 0, false),
+        false, false, Way::library};
     const std::size_t before = cuda_emulator::lt::products;
     compare(p, random);
     REQUIRE(cuda_emulator::lt::products == before + 1);

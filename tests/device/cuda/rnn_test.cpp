@@ -64,11 +64,13 @@ void compare_steps(RnnKind kind, std::int64_t batch, std::int64_t hidden, bool w
     }
     const auto out = uniform_numbers<T>(batch * width, random), h1 = uniform_numbers<T>(n, random), c1 = numbers(n), gradient = numbers(n),
                later_h = numbers(n), later_c = numbers(n), waste_gates = numbers(weights * n);
-    const OnGpu<T> g(out), h_before(h0), c_before(c0), h(h1), c(c1), gy(gradient), dh(later_h), dc(later_c), dg(waste_gates), dr(waste_gates);
+    const OnGpu<T> g(out), h_before(h0), c_before(c0), h(h1), c(c1), gy(gradient), dh(later_h), dc(later_c), dg(waste_gates),
+        dr(waste_gates);
     rnn_step_back(Cuda{}, RnnStepBack<T>{kind, batch, hidden, width, g.data(), h_before.data(), lstm ? c_before.data() : nullptr, h.data(),
                                          lstm ? c.data() : nullptr, with_gradient ? gy.data() : nullptr, dh.data(),
                                          lstm ? dc.data() : nullptr, dg.data(), gru ? dr.data() : nullptr});
-    const auto wg = as_double(out), wh0 = as_double(h0), wc0 = as_double(c0), wh = as_double(h1), wc = as_double(c1), wgy = as_double(gradient);
+    const auto wg = as_double(out), wh0 = as_double(h0), wc0 = as_double(c0), wh = as_double(h1), wc = as_double(c1),
+               wgy = as_double(gradient);
     auto wdh = as_double(later_h), wdc = as_double(later_c), wdg = as_double(waste_gates), wdr = wdg;
     rnn_step_back(Cpu{}, RnnStepBack<double>{kind, batch, hidden, width, wg.data(), wh0.data(), lstm ? wc0.data() : nullptr, wh.data(),
                                              lstm ? wc.data() : nullptr, with_gradient ? wgy.data() : nullptr, wdh.data(),

@@ -3,9 +3,9 @@
 
 #pragma once
 
-/// The part of cuBLASLt that headtorch uses, with its names and numbers: products of column-major matrices, queued like a kernel and computed
-/// in double. Stricter than the real one: what is multiplied must be what the heuristic was asked about, the alignment that it was promised
-/// is checked, and the workspace is overwritten.
+/// The part of cuBLASLt that headtorch uses, with its names and numbers: products of column-major matrices, queued like a kernel and
+/// computed in double. Stricter than the real one: what is multiplied must be what the heuristic was asked about, the alignment that it was
+/// promised is checked, and the workspace is overwritten.
 
 #include <algorithm>
 #include <cmath>
@@ -169,10 +169,14 @@ inline void store(cudaDataType_t type, void* data, std::int64_t i, double x) {
     } else {
         const double rounded = std::fabs(round_to(x, 11, -24));
         int bits;
-        if (std::isnan(x)) bits = 0x7e00;
-        else if (rounded >= 65520) bits = 0x7c00;
-        else if (rounded < 0x1p-14) bits = static_cast<int>(std::ldexp(rounded, 24));
-        else bits = (std::ilogb(rounded) + 14) * 1024 + static_cast<int>(std::ldexp(rounded, 10 - std::ilogb(rounded)));
+        if (std::isnan(x))
+            bits = 0x7e00;
+        else if (rounded >= 65520)
+            bits = 0x7c00;
+        else if (rounded < 0x1p-14)
+            bits = static_cast<int>(std::ldexp(rounded, 24));
+        else
+            bits = (std::ilogb(rounded) + 14) * 1024 + static_cast<int>(std::ldexp(rounded, 10 - std::ilogb(rounded)));
         static_cast<std::uint16_t*>(data)[i] = static_cast<std::uint16_t>(bits | (std::signbit(x) ? 0x8000 : 0));
     }
 }
@@ -198,19 +202,22 @@ inline std::uint64_t fingerprint(const Product& product, const Layout& a, const 
 inline bool valid(const Product& product, const Layout& a, const Layout& b, const Layout& c) {
     const auto m = product.transa == CUBLAS_OP_N ? a.rows : a.cols, k = product.transa == CUBLAS_OP_N ? a.cols : a.rows;
     const auto n = product.transb == CUBLAS_OP_N ? b.cols : b.rows, depth = product.transb == CUBLAS_OP_N ? b.rows : b.cols;
-    const auto holds = [](const Layout& x) { return x.rows > 0 && x.cols > 0 && x.ld >= static_cast<std::int64_t>(x.rows) && x.batch >= 1; };
+    const auto holds = [](const Layout& x) {
+        return x.rows > 0 && x.cols > 0 && x.ld >= static_cast<std::int64_t>(x.rows) && x.batch >= 1;
+    };
     const bool exact = a.type == CUDA_R_64F;
-    return holds(a) && holds(b) && holds(c) && k == depth && c.rows == m && c.cols == n && a.type == b.type && a.type == c.type
-           && a.batch == b.batch && a.batch == c.batch && (product.compute == CUBLAS_COMPUTE_64F) == exact
-           && (product.scale == CUDA_R_64F) == exact && (product.compute != CUBLAS_COMPUTE_32F_FAST_TF32 || a.type == CUDA_R_32F)
-           && ((product.epilogue & CUBLASLT_EPILOGUE_BIAS) == 0 || product.bias != nullptr);
+    return holds(a) && holds(b) && holds(c) && k == depth && c.rows == m && c.cols == n && a.type == b.type && a.type == c.type &&
+           a.batch == b.batch && a.batch == c.batch && (product.compute == CUBLAS_COMPUTE_64F) == exact &&
+           (product.scale == CUDA_R_64F) == exact && (product.compute != CUBLAS_COMPUTE_32F_FAST_TF32 || a.type == CUDA_R_32F) &&
+           ((product.epilogue & CUBLASLT_EPILOGUE_BIAS) == 0 || product.bias != nullptr);
 }
 
 inline bool aligned(const void* p, std::uint64_t bytes) { return bytes != 0 && reinterpret_cast<std::uintptr_t>(p) % bytes == 0; }
 
 /// All of a matrix, and of its batch, lies in one allocation of device memory.
 inline bool in_device_memory(const void* data, const Layout& x) {
-    const std::int64_t last = (x.batch - 1) * x.batch_stride + (static_cast<std::int64_t>(x.cols) - 1) * x.ld + static_cast<std::int64_t>(x.rows);
+    const std::int64_t last =
+        (x.batch - 1) * x.batch_stride + (static_cast<std::int64_t>(x.cols) - 1) * x.ld + static_cast<std::int64_t>(x.rows);
     return device_of(data) == current_device && has_room(data, static_cast<std::size_t>(last) * size_of(x.type));
 }
 
@@ -270,7 +277,9 @@ inline const char* cublasLtGetStatusName(cublasStatus_t status) {
                                                       : "CUBLAS_STATUS_INTERNAL_ERROR";
 }
 inline const char* cublasLtGetStatusString(cublasStatus_t status) {
-    return status == CUBLAS_STATUS_SUCCESS ? "success" : status == CUBLAS_STATUS_EXECUTION_FAILED ? "the function failed to launch on the GPU" : "an error";
+    return status == CUBLAS_STATUS_SUCCESS            ? "success"
+           : status == CUBLAS_STATUS_EXECUTION_FAILED ? "the function failed to launch on the GPU"
+                                                      : "an error";
 }
 
 inline cublasStatus_t cublasLtCreate(cublasLtHandle_t* handle) {
@@ -289,17 +298,20 @@ inline cublasStatus_t cublasLtMatrixLayoutInit(cublasLtMatrixLayout_t layout, cu
     cuda_emulator::lt::in<cuda_emulator::lt::Layout>(layout) = {type, 1, rows, cols, ld, 0};
     return CUBLAS_STATUS_SUCCESS;
 }
-inline cublasStatus_t cublasLtMatrixLayoutSetAttribute(cublasLtMatrixLayout_t layout, cublasLtMatrixLayoutAttribute_t what, const void* value,
-                                                       std::size_t size) {
+inline cublasStatus_t cublasLtMatrixLayoutSetAttribute(cublasLtMatrixLayout_t layout, cublasLtMatrixLayoutAttribute_t what,
+                                                       const void* value, std::size_t size) {
     auto& to = cuda_emulator::lt::in<cuda_emulator::lt::Layout>(layout);
     if (size != (what == CUBLASLT_MATRIX_LAYOUT_BATCH_COUNT ? 4u : 8u)) return CUBLAS_STATUS_INVALID_VALUE;
-    if (what == CUBLASLT_MATRIX_LAYOUT_BATCH_COUNT) std::memcpy(&to.batch, value, size);
-    else std::memcpy(&to.batch_stride, value, size);
+    if (what == CUBLASLT_MATRIX_LAYOUT_BATCH_COUNT)
+        std::memcpy(&to.batch, value, size);
+    else
+        std::memcpy(&to.batch_stride, value, size);
     return CUBLAS_STATUS_SUCCESS;
 }
 
 inline cublasStatus_t cublasLtMatmulDescInit(cublasLtMatmulDesc_t product, cublasComputeType_t compute, cudaDataType_t scale) {
-    cuda_emulator::lt::in<cuda_emulator::lt::Product>(product) = {compute, scale, CUBLAS_OP_N, CUBLAS_OP_N, CUBLASLT_EPILOGUE_DEFAULT, nullptr};
+    cuda_emulator::lt::in<cuda_emulator::lt::Product>(product) = {compute, scale, CUBLAS_OP_N, CUBLAS_OP_N, CUBLASLT_EPILOGUE_DEFAULT,
+                                                                  nullptr};
     return CUBLAS_STATUS_SUCCESS;
 }
 inline cublasStatus_t cublasLtMatmulDescSetAttribute(cublasLtMatmulDesc_t product, cublasLtMatmulDescAttributes_t what, const void* value,
@@ -324,7 +336,7 @@ inline cublasStatus_t cublasLtMatmulPreferenceSetAttribute(cublasLtMatmulPrefere
     if (size != (what == CUBLASLT_MATMUL_PREF_MAX_WORKSPACE_BYTES ? 8u : 4u)) return CUBLAS_STATUS_INVALID_VALUE;
     void* const place = what == CUBLASLT_MATMUL_PREF_MAX_WORKSPACE_BYTES     ? static_cast<void*>(&to.workspace)
                         : what == CUBLASLT_MATMUL_PREF_REDUCTION_SCHEME_MASK ? static_cast<void*>(&to.reduction)
-                                                                            : static_cast<void*>(&to.alignment[what - 5]);
+                                                                             : static_cast<void*>(&to.alignment[what - 5]);
     std::memcpy(place, value, size);
     return CUBLAS_STATUS_SUCCESS;
 }
@@ -358,7 +370,8 @@ inline cublasStatus_t cublasLtMatmulAlgoGetHeuristic(cublasLtHandle_t handle, cu
 inline cublasStatus_t cublasLtMatmul(cublasLtHandle_t handle, cublasLtMatmulDesc_t product, const void* alpha, const void* a,
                                      cublasLtMatrixLayout_t layout_a, const void* b, cublasLtMatrixLayout_t layout_b, const void* beta,
                                      const void* c, cublasLtMatrixLayout_t layout_c, void* d, cublasLtMatrixLayout_t layout_d,
-                                     const cublasLtMatmulAlgo_t* algo, void* workspace, std::size_t workspace_size, cudaStream_t handle_of_stream) {
+                                     const cublasLtMatmulAlgo_t* algo, void* workspace, std::size_t workspace_size,
+                                     cudaStream_t handle_of_stream) {
     using namespace cuda_emulator::lt;
     return call("cublasLtMatmul", [&] {
         CUstream_st* stream = cuda_emulator::find_stream(handle_of_stream);
@@ -369,8 +382,8 @@ inline cublasStatus_t cublasLtMatmul(cublasLtHandle_t handle, cublasLtMatmulDesc
             return CUBLAS_STATUS_INVALID_VALUE;
         if (!(lc == in<Layout>(layout_d)) || chosen.fingerprint != fingerprint(p, la, lb, lc) || workspace_size < chosen.workspace)
             return CUBLAS_STATUS_INVALID_VALUE;
-        if (!aligned(a, chosen.alignment[0]) || !aligned(b, chosen.alignment[1]) || !aligned(c, chosen.alignment[2])
-            || !aligned(d, chosen.alignment[3]))
+        if (!aligned(a, chosen.alignment[0]) || !aligned(b, chosen.alignment[1]) || !aligned(c, chosen.alignment[2]) ||
+            !aligned(d, chosen.alignment[3]))
             return CUBLAS_STATUS_INVALID_VALUE;
         if (!in_device_memory(a, la) || !in_device_memory(b, lb) || !in_device_memory(d, lc)) return CUBLAS_STATUS_INVALID_VALUE;
         if (workspace_size > 0 && !cuda_emulator::has_room(workspace, workspace_size)) return CUBLAS_STATUS_INVALID_VALUE;

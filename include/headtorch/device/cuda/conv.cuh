@@ -2,8 +2,8 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
-/// Convolution on the GPU: forward, gradient of the input, gradient of the weight. By cuDNN where the program is built with it, else by our own
-/// kernels, whose results are the same bits on every run. Semantics as in device/cpu/conv.hpp.
+/// Convolution on the GPU: forward, gradient of the input, gradient of the weight. By cuDNN where the program is built with it, else by our
+/// own kernels, whose results are the same bits on every run. Semantics as in device/cpu/conv.hpp.
 
 #include <algorithm>
 #include <cstdint>
@@ -36,14 +36,21 @@ void conv_pointwise(std::string_view op, const ConvGeometry& g, bool backward, c
     MatrixRef<const T> w{weight, g.out_channels, g.in_channels, g.in_channels, 1};
     if (backward) w = w.transposed();
     if (size == 1)  // a linear layer
-        return gemm_any<T>(op, {1, {source, g.batch, sources, sources, 1}, w.transposed(), {target, g.batch, targets, targets, 1}, 0, 0, 0, bias,
-                                false, Epilogue::none});
+        return gemm_any<T>(op, {.a = {source, g.batch, sources, sources, 1},
+                                .b = w.transposed(),
+                                .c = {target, g.batch, targets, targets, 1},
+                                .bias = bias});
     if (bias) {  // which goes along the rows: it is there before the product is added
         const std::int64_t count = g.batch * targets * size;
         launch(op, &bias_kernel<T>, grid_for(count), count, size, targets, bias, target);
     }
-    gemm_any<T>(op, {g.batch, w, {source, sources, size, size, 1}, {target, targets, size, size, 1}, 0, sources * size, targets * size, nullptr,
-                     bias != nullptr, Epilogue::none});
+    gemm_any<T>(op, {.batch = g.batch,
+                     .a = w,
+                     .b = {source, sources, size, size, 1},
+                     .c = {target, targets, size, size, 1},
+                     .b_batch = sources * size,
+                     .c_batch = targets * size,
+                     .add = bias != nullptr});
 }
 
 /// The convolution, or its input gradient, by our own kernels.
@@ -91,9 +98,9 @@ void conv_weight_gradient(Cuda, const ConvGeometry& g, const T* x, const T* dy, 
     if (g.batch * g.out_size() == 0)
         return check(cudaMemsetAsync(dw, 0, static_cast<std::size_t>(count) * sizeof(T), current_stream().get()), op, "cudaMemsetAsync");
     if (g.groups == 1 && g.pointwise() && g.in_size() == 1)
-        return detail::gemm_any<T>(op, {1, MatrixRef<const T>{dy, g.batch, g.out_channels, g.out_channels, 1}.transposed(),
-                                        {x, g.batch, g.in_channels, g.in_channels, 1}, {dw, g.out_channels, g.in_channels, g.in_channels, 1}, 0, 0,
-                                        0, nullptr, false, Epilogue::none});
+        return detail::gemm_any<T>(op, {.a = MatrixRef<const T>{dy, g.batch, g.out_channels, g.out_channels, 1}.transposed(),
+                                        .b = {x, g.batch, g.in_channels, g.in_channels, 1},
+                                        .c = {dw, g.out_channels, g.in_channels, g.in_channels, 1}});
     if (detail::cudnn_weight_gradient(op, g, x, dy, dw)) return;
     detail::image_elements(op, g);
     const detail::WeightPlan plan(g);

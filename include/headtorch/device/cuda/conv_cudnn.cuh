@@ -2,8 +2,8 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
-/// Whether convolutions go to cuDNN: they may where the program is built with HEADTORCH_CUDNN (headtorch::cuda defines it when it finds header
-/// and library of version 8 or later, and links the library).
+/// Whether convolutions go to cuDNN: they may where the program is built with HEADTORCH_CUDNN (headtorch::cuda defines it when it finds
+/// header and library of version 8 or later, and links the library).
 
 #include <atomic>
 #include <string_view>
@@ -37,11 +37,17 @@ inline long cudnn_version() { return 0; }
 
 namespace detail {
 template <class T>
-bool cudnn_forward(std::string_view, const ConvGeometry&, const T*, const T*, const T*, T*) { return false; }
+bool cudnn_forward(std::string_view, const ConvGeometry&, const T*, const T*, const T*, T*) {
+    return false;
+}
 template <class T>
-bool cudnn_input_gradient(std::string_view, const ConvGeometry&, const T*, const T*, const T*, T*) { return false; }
+bool cudnn_input_gradient(std::string_view, const ConvGeometry&, const T*, const T*, const T*, T*) {
+    return false;
+}
 template <class T>
-bool cudnn_weight_gradient(std::string_view, const ConvGeometry&, const T*, const T*, T*) { return false; }
+bool cudnn_weight_gradient(std::string_view, const ConvGeometry&, const T*, const T*, T*) {
+    return false;
+}
 }  // namespace detail
 }  // namespace headtorch::cuda
 

@@ -2,8 +2,8 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
-/// Convolutions by cuDNN. Which of its algorithms suits a geometry is asked for once and kept. What it cannot do (padding that differs in front
-/// and at the end, more than 2^31 elements) is left to our own kernels: each function returns whether it did the work.
+/// Convolutions by cuDNN. Which of its algorithms suits a geometry is asked for once and kept. What it cannot do (padding that differs in
+/// front and at the end, more than 2^31 elements) is left to our own kernels: each function returns whether it did the work.
 
 #include <cudnn.h>
 
@@ -99,14 +99,16 @@ struct CudnnPlan {
 };
 
 inline bool is_unsupported(cudnnStatus_t status) {
-    return CUDNN_MAJOR >= 9 ? static_cast<int>(status) / 1000 == static_cast<int>(CUDNN_STATUS_NOT_SUPPORTED) / 1000 || status == CUDNN_STATUS_BAD_PARAM
-                            : status == CUDNN_STATUS_NOT_SUPPORTED || status == CUDNN_STATUS_BAD_PARAM;
+    return CUDNN_MAJOR >= 9
+               ? static_cast<int>(status) / 1000 == static_cast<int>(CUDNN_STATUS_NOT_SUPPORTED) / 1000 || status == CUDNN_STATUS_BAD_PARAM
+               : status == CUDNN_STATUS_NOT_SUPPORTED || status == CUDNN_STATUS_BAD_PARAM;
 }
 
 /// What cuDNN derives from input, padding and kernel is our output, and everything can be counted with an int.
 inline bool suits_cudnn(const ConvGeometry& g) {
     for (const ConvAxis& a : g.axes)
-        if (const std::int64_t room = a.in + 2 * a.padding - a.dilation * (a.kernel - 1) - 1; room < 0 || room / a.stride + 1 != a.out) return false;
+        if (const std::int64_t room = a.in + 2 * a.padding - a.dilation * (a.kernel - 1) - 1; room < 0 || room / a.stride + 1 != a.out)
+            return false;
     constexpr std::int64_t most = (std::int64_t{1} << 31) - 1;
     return g.batch * g.in_channels * g.in_size() <= most && g.batch * g.out_channels * g.out_size() <= most &&
            g.out_channels * g.group_inputs() * g.taps() <= most;
@@ -141,7 +143,8 @@ void choose_algorithm(CudnnPlan& plan, cudnnMathType_t math, std::string_view op
         plan.algorithm = static_cast<int>(it.algo);
         plan.workspace = it.memory;
         plan.possible = true;
-        check(cudnnSetConvolutionMathType(plan.convolution.get(), math == CUDNN_FMA_MATH ? math : it.mathType), op, "cudnnSetConvolutionMathType");
+        check(cudnnSetConvolutionMathType(plan.convolution.get(), math == CUDNN_FMA_MATH ? math : it.mathType), op,
+              "cudnnSetConvolutionMathType");
         return;
     }
 }
@@ -177,7 +180,7 @@ inline CudnnPlan make_cudnn_plan(CudnnTask task, const ConvGeometry& g, cudnnDat
                                           type == CUDNN_DATA_DOUBLE ? CUDNN_DATA_DOUBLE : CUDNN_DATA_FLOAT),
           op, "cudnnSetConvolutionNdDescriptor");
     check(cudnnSetConvolutionGroupCount(raw, narrow(g.groups)), op, "cudnnSetConvolutionGroupCount");
-    const cudnnMathType_t math = type == CUDNN_DATA_FLOAT    ? (tf32 ? CUDNN_DEFAULT_MATH : CUDNN_FMA_MATH)  // the default lets floats be TF32
+    const cudnnMathType_t math = type == CUDNN_DATA_FLOAT ? (tf32 ? CUDNN_DEFAULT_MATH : CUDNN_FMA_MATH)  // the default lets floats be TF32
                                  : type == CUDNN_DATA_DOUBLE ? CUDNN_DEFAULT_MATH
                                                              : CUDNN_TENSOR_OP_MATH;
     check(cudnnSetConvolutionMathType(raw, math), op, "cudnnSetConvolutionMathType");
@@ -185,24 +188,28 @@ inline CudnnPlan make_cudnn_plan(CudnnTask task, const ConvGeometry& g, cudnnDat
     const cudnnHandle_t handle = cudnn_handle(op);
     switch (task) {
         case CudnnTask::forward:
-            choose_algorithm<cudnnConvolutionFwdAlgoPerf_t>(
-                plan, math, op, "cudnnGetConvolutionForwardAlgorithm_v7", [&](int wanted, int* count, cudnnConvolutionFwdAlgoPerf_t* found) {
-                    return cudnnGetConvolutionForwardAlgorithm_v7(handle, plan.x.get(), raw_weight, raw, plan.y.get(), wanted, count, found);
-                });
+            choose_algorithm<cudnnConvolutionFwdAlgoPerf_t>(plan, math, op, "cudnnGetConvolutionForwardAlgorithm_v7",
+                                                            [&](int wanted, int* count, cudnnConvolutionFwdAlgoPerf_t* found) {
+                                                                return cudnnGetConvolutionForwardAlgorithm_v7(handle, plan.x.get(),
+                                                                                                              raw_weight, raw, plan.y.get(),
+                                                                                                              wanted, count, found);
+                                                            });
             break;
         case CudnnTask::input_gradient:
-            choose_algorithm<cudnnConvolutionBwdDataAlgoPerf_t>(
-                plan, math, op, "cudnnGetConvolutionBackwardDataAlgorithm_v7",
-                [&](int wanted, int* count, cudnnConvolutionBwdDataAlgoPerf_t* found) {
-                    return cudnnGetConvolutionBackwardDataAlgorithm_v7(handle, raw_weight, plan.y.get(), raw, plan.x.get(), wanted, count, found);
-                });
+            choose_algorithm<cudnnConvolutionBwdDataAlgoPerf_t>(plan, math, op, "cudnnGetConvolutionBackwardDataAlgorithm_v7",
+                                                                [&](int wanted, int* count, cudnnConvolutionBwdDataAlgoPerf_t* found) {
+                                                                    return cudnnGetConvolutionBackwardDataAlgorithm_v7(
+                                                                        handle, raw_weight, plan.y.get(), raw, plan.x.get(), wanted, count,
+                                                                        found);
+                                                                });
             break;
         case CudnnTask::weight_gradient:
-            choose_algorithm<cudnnConvolutionBwdFilterAlgoPerf_t>(
-                plan, math, op, "cudnnGetConvolutionBackwardFilterAlgorithm_v7",
-                [&](int wanted, int* count, cudnnConvolutionBwdFilterAlgoPerf_t* found) {
-                    return cudnnGetConvolutionBackwardFilterAlgorithm_v7(handle, plan.x.get(), plan.y.get(), raw, raw_weight, wanted, count, found);
-                });
+            choose_algorithm<cudnnConvolutionBwdFilterAlgoPerf_t>(plan, math, op, "cudnnGetConvolutionBackwardFilterAlgorithm_v7",
+                                                                  [&](int wanted, int* count, cudnnConvolutionBwdFilterAlgoPerf_t* found) {
+                                                                      return cudnnGetConvolutionBackwardFilterAlgorithm_v7(
+                                                                          handle, plan.x.get(), plan.y.get(), raw, raw_weight, wanted,
+                                                                          count, found);
+                                                                  });
             break;
     }
     return plan;
@@ -213,8 +220,16 @@ inline CudnnPlan& cudnn_plan(CudnnTask task, const ConvGeometry& g, cudnnDataTyp
     using Key = std::array<std::int64_t, 28>;
     static thread_local std::unordered_map<Key, CudnnPlan, WordsHash> plans;
     const bool tf32 = type == CUDNN_DATA_FLOAT && is_tf32_allowed();
-    Key key{static_cast<std::int64_t>(task), type, tf32, are_deterministic_algorithms_enabled(), current_device(), g.rank, g.batch, g.groups,
-            g.in_channels, g.out_channels};
+    Key key{static_cast<std::int64_t>(task),
+            type,
+            tf32,
+            are_deterministic_algorithms_enabled(),
+            current_device(),
+            g.rank,
+            g.batch,
+            g.groups,
+            g.in_channels,
+            g.out_channels};
     std::size_t at = 10;
     for (const ConvAxis& a : g.axes)
         for (const std::int64_t word : {a.in, a.out, a.kernel, a.stride, a.dilation, a.padding}) key[at++] = word;
@@ -229,7 +244,8 @@ using CudnnScale = std::conditional_t<std::same_as<T, double>, double, float>;
 
 /// Does a task if cuDNN can: run(plan, handle, workspace, one, zero) makes the call. A bias is added to the result.
 template <class T, class Run>
-bool run_cudnn(CudnnTask task, std::string_view op, std::string_view call, const ConvGeometry& g, const T* bias, T* result, const Run& run) {
+bool run_cudnn(CudnnTask task, std::string_view op, std::string_view call, const ConvGeometry& g, const T* bias, T* result,
+               const Run& run) {
     if (!cudnn_wanted() || !suits_cudnn(g)) return false;
     CudnnPlan& plan = cudnn_plan(task, g, cudnn_type<T>, op);
     if (!plan.possible) return false;
@@ -241,8 +257,9 @@ bool run_cudnn(CudnnTask task, std::string_view op, std::string_view call, const
     check(status, op, call);
     if (bias) {
         const bool forward = task == CudnnTask::forward;
-        check(cudnnAddTensor(handle, &one, (forward ? plan.y_bias : plan.x_bias).get(), bias, &one, (forward ? plan.y : plan.x).get(), result), op,
-              "cudnnAddTensor");
+        check(cudnnAddTensor(handle, &one, (forward ? plan.y_bias : plan.x_bias).get(), bias, &one, (forward ? plan.y : plan.x).get(),
+                             result),
+              op, "cudnnAddTensor");
     }
     return true;
 }
@@ -252,8 +269,8 @@ bool cudnn_forward(std::string_view op, const ConvGeometry& g, const T* x, const
     return run_cudnn(CudnnTask::forward, op, "cudnnConvolutionForward", g, bias, y,
                      [&](CudnnPlan& plan, cudnnHandle_t handle, void* workspace, const void* one, const void* zero) {
                          return cudnnConvolutionForward(handle, one, plan.x.get(), x, plan.weight.get(), weight, plan.convolution.get(),
-                                                        static_cast<cudnnConvolutionFwdAlgo_t>(plan.algorithm), workspace, plan.workspace, zero,
-                                                        plan.y.get(), y);
+                                                        static_cast<cudnnConvolutionFwdAlgo_t>(plan.algorithm), workspace, plan.workspace,
+                                                        zero, plan.y.get(), y);
                      });
 }
 template <class T>
@@ -261,9 +278,9 @@ bool cudnn_input_gradient(std::string_view op, const ConvGeometry& g, const T* d
     if (g.batch * g.out_channels * g.out_size() == 0) return false;
     return run_cudnn(CudnnTask::input_gradient, op, "cudnnConvolutionBackwardData", g, bias, dx,
                      [&](CudnnPlan& plan, cudnnHandle_t handle, void* workspace, const void* one, const void* zero) {
-                         return cudnnConvolutionBackwardData(handle, one, plan.weight.get(), weight, plan.y.get(), dy, plan.convolution.get(),
-                                                             static_cast<cudnnConvolutionBwdDataAlgo_t>(plan.algorithm), workspace,
-                                                             plan.workspace, zero, plan.x.get(), dx);
+                         return cudnnConvolutionBackwardData(
+                             handle, one, plan.weight.get(), weight, plan.y.get(), dy, plan.convolution.get(),
+                             static_cast<cudnnConvolutionBwdDataAlgo_t>(plan.algorithm), workspace, plan.workspace, zero, plan.x.get(), dx);
                      });
 }
 template <class T>

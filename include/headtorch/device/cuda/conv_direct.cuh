@@ -16,7 +16,7 @@
 namespace headtorch::cuda::detail {
 
 struct DirectPlan {
-    int count;  ///< elements of the result
+    int count;                    ///< elements of the result
     int groups, inputs, outputs;  ///< channels of one group
     WeightAxis axes[3];
     Divisor by_in[3], by_stride[3], by_channels, by_group;  ///< of the result's channels
@@ -45,7 +45,8 @@ struct ResultPlace {
     int image, group, channel, z, y, x;
 };
 __device__ inline ResultPlace result_place(const DirectPlan& plan, int i, const Divisor& by_z, const Divisor& by_y, const Divisor& by_x) {
-    const Split x = divide(i, by_x), y = divide(x.quotient, by_y), z = divide(y.quotient, by_z), channel = divide(z.quotient, plan.by_channels);
+    const Split x = divide(i, by_x), y = divide(x.quotient, by_y), z = divide(y.quotient, by_z),
+                channel = divide(z.quotient, plan.by_channels);
     const Split group = divide(channel.rest, plan.by_group);
     return {channel.quotient, group.quotient, group.rest, z.rest, y.rest, x.rest};
 }
@@ -66,7 +67,8 @@ __global__ void conv_direct_kernel(const __grid_constant__ DirectPlan plan, cons
                 for (int ky = 0; ky < a[1].kernel; ++ky)
                     for (int kx = 0; kx < a[2].kernel; ++kx, ++w) {
                         const int iz = z0 + kz * a[0].dilation, iy = y0 + ky * a[1].dilation, ix = x0 + kx * a[2].dilation;
-                        if (static_cast<unsigned>(iz) < static_cast<unsigned>(a[0].in) && static_cast<unsigned>(iy) < static_cast<unsigned>(a[1].in) &&
+                        if (static_cast<unsigned>(iz) < static_cast<unsigned>(a[0].in) &&
+                            static_cast<unsigned>(iy) < static_cast<unsigned>(a[1].in) &&
                             static_cast<unsigned>(ix) < static_cast<unsigned>(a[2].in))
                             sum += static_cast<C>(*w) * static_cast<C>(from[(iz * a[1].in + iy) * a[2].in + ix]);
                     }

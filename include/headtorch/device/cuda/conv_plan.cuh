@@ -2,8 +2,8 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
-/// A convolution and its input gradient as the kernels see them: both are correlations. Targets of the gradient whose positions leave the same
-/// rest when divided by the stride are reached by the same taps of the kernel; such a class is a correlation of stride 1 of its own.
+/// A convolution and its input gradient as the kernels see them: both are correlations. Targets of the gradient whose positions leave the
+/// same rest when divided by the stride are reached by the same taps of the kernel; such a class is a correlation of stride 1 of its own.
 
 #include <algorithm>
 #include <cstdint>
@@ -40,8 +40,8 @@ struct CorrelationAxis {
     int source, target, kernel, stride, dilation, padding;
     bool backward;
     int classes;
-    int tap_pace, step;           ///< backward: every tap_pace-th tap reaches a class, and each lies `step` before the one before
-    Divisor counts[2], taps[2];   ///< a class has the whole part of target / classes or kernel / tap_pace, or one more
+    int tap_pace, step;          ///< backward: every tap_pace-th tap reaches a class, and each lies `step` before the one before
+    Divisor counts[2], taps[2];  ///< a class has the whole part of target / classes or kernel / tap_pace, or one more
 
     CorrelationAxis(const ConvAxis& axis, bool is_backward)
         : source(static_cast<int>(is_backward ? axis.out : axis.in)),
@@ -87,7 +87,7 @@ struct Correlation {
     int images, groups;
     int source_channels, target_channels;  ///< of one group
     CorrelationAxis axes[3];
-    int source_size, target_size;  ///< of one channel
+    int source_size, target_size;    ///< of one channel
     int row_stride, channel_stride;  ///< of the weight, per target channel and per source channel of a group
     std::int64_t group_weights;
 
@@ -112,8 +112,8 @@ inline std::int64_t image_elements(std::string_view op, const ConvGeometry& g) {
     const std::int64_t image = std::max({g.in_channels * g.in_size(), g.out_channels * g.out_size(), std::int64_t{1}});
     const std::int64_t weights = g.out_channels * g.group_inputs() * g.taps();
     if (image > most || weights > most)
-        throw ValueError(message(op, ": an image of ", image, " elements and a weight of ", weights, " elements: on a GPU neither may have more than ",
-                                 most, "; divide the image into tiles"));
+        throw ValueError(message(op, ": an image of ", image, " elements and a weight of ", weights,
+                                 " elements: on a GPU neither may have more than ", most, "; divide the image into tiles"));
     return image;
 }
 

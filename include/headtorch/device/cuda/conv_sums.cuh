@@ -27,8 +27,8 @@ struct Parts {
 inline Parts part_range(std::int64_t range, std::int64_t tiles, std::int64_t unit, std::int64_t least, std::int64_t most) {
     constexpr std::int64_t wanted = 512;
     const std::int64_t fewest = ceil_div(range, std::int64_t{1} << 30);  // an int counts what is in a part
-    const std::int64_t count = std::max({std::min({ceil_div(wanted, std::max<std::int64_t>(1, tiles)), range / least, most}), fewest,
-                                         std::int64_t{1}});
+    const std::int64_t count =
+        std::max({std::min({ceil_div(wanted, std::max<std::int64_t>(1, tiles)), range / least, most}), fewest, std::int64_t{1}});
     const std::int64_t length = std::max(unit, ceil_div(ceil_div(range, count), unit) * unit);
     return {std::max<std::int64_t>(1, ceil_div(range, length)), length};
 }
@@ -92,7 +92,8 @@ void channel_sums(Cuda, std::int64_t images, std::int64_t channels, std::int64_t
     const std::int64_t range = images * size, length = std::min<std::int64_t>(16384, std::max<std::int64_t>(1, range));
     const detail::Parts parts{ceil_div(range, length), length};
     const Scratch<double> partial(std::max<std::int64_t>(1, parts.count * channels));
-    const Grid grid{dim3(static_cast<unsigned>(channels), static_cast<unsigned>(std::min(parts.count, most_blocks_y))), dim3(block_threads)};
+    const Grid grid{dim3(static_cast<unsigned>(channels), static_cast<unsigned>(std::min(parts.count, most_blocks_y))),
+                    dim3(block_threads)};
     if (range > 0)
         launch("channel_sums", &detail::channel_sums_kernel<T>, grid, channels, size,
                Divisor(static_cast<std::uint32_t>(std::min(size, length))), images, parts, x, partial.data());

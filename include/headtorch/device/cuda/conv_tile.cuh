@@ -58,9 +58,9 @@ public:
         const Split x = divide(col, plan.axes[2].counts[axes[2].by_count]);
         const Split y = divide(x.quotient, plan.axes[1].counts[axes[1].by_count]);
         const Split z = divide(y.quotient, plan.axes[0].counts[axes[0].by_count]);
-        const int target = ((axes[0].first + z.rest * axes[0].pace) * plan.axes[1].target + axes[1].first + y.rest * axes[1].pace) *
-                               plan.axes[2].target +
-                           axes[2].first + x.rest * axes[2].pace;
+        const int target =
+            ((axes[0].first + z.rest * axes[0].pace) * plan.axes[1].target + axes[1].first + y.rest * axes[1].pace) * plan.axes[2].target +
+            axes[2].first + x.rest * axes[2].pace;
         return {z.quotient, target, z.rest * axes[0].stride + axes[0].base, y.rest * axes[1].stride + axes[1].base,
                 x.rest * axes[2].stride + axes[2].base};
     }
@@ -82,10 +82,11 @@ public:
         to.y = y.rest * axes_[1].step;
         to.x = x.rest * axes_[2].step;
         to.offset = channel * plan_.source_size + (to.z * plan_.axes[1].source + to.y) * plan_.axes[2].source + to.x;
-        to.weight = channel * plan_.channel_stride + ((axes_[0].tap_first + z.rest * axes_[0].tap_pace) * plan_.axes[1].kernel +
-                                                      axes_[1].tap_first + y.rest * axes_[1].tap_pace) *
-                                                         plan_.axes[2].kernel +
-                    axes_[2].tap_first + x.rest * axes_[2].tap_pace;
+        to.weight =
+            channel * plan_.channel_stride +
+            ((axes_[0].tap_first + z.rest * axes_[0].tap_pace) * plan_.axes[1].kernel + axes_[1].tap_first + y.rest * axes_[1].tap_pace) *
+                plan_.axes[2].kernel +
+            axes_[2].tap_first + x.rest * axes_[2].tap_pace;
     }
     __device__ TilePlace a_place(int e) const { return along_depth<Tile>(e); }
     __device__ TilePlace b_place(int e) const { return along_edge<Tile, Tile::cols>(e); }
@@ -111,7 +112,8 @@ private:
 };
 
 template <class T, int thread_rows>
-__global__ void __launch_bounds__(256, 2) correlate_kernel(const __grid_constant__ Correlation plan, CorrelationData<T> data, int row_tiles, int classes) {
+__global__ void __launch_bounds__(256, 2)
+    correlate_kernel(const __grid_constant__ Correlation plan, CorrelationData<T> data, int row_tiles, int classes) {
     using C = ComputeType<T>;
     using Shape = Tile<C, thread_rows>;
     __shared__ Shape tile;
@@ -131,8 +133,8 @@ __global__ void __launch_bounds__(256, 2) correlate_kernel(const __grid_constant
         if (col_first < columns) {
             const int col0 = static_cast<int>(col_first);
             for (int group = static_cast<int>(blockIdx.y); group < plan.groups; group += static_cast<int>(gridDim.y)) {
-                CorrelationSource<T, Shape> source(plan, axes, data.source, data.weight + group * plan.group_weights, group, row0, col0, columns,
-                                                   taps);
+                CorrelationSource<T, Shape> source(plan, axes, data.source, data.weight + group * plan.group_weights, group, row0, col0,
+                                                   columns, taps);
                 C sum[thread_rows][4];
                 multiply_tile<0>(tile, source, ceil_div(source.depth(), Shape::depth), sum);
 #pragma unroll

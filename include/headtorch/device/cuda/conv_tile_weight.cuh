@@ -2,8 +2,8 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
-/// The gradient of a convolution's weight as a product of matrices that are gathered as they are multiplied: rows are output channels, columns
-/// (input channel, tap), and the depth is all output pixels of all images, which blocks share in parts.
+/// The gradient of a convolution's weight as a product of matrices that are gathered as they are multiplied: rows are output channels,
+/// columns (input channel, tap), and the depth is all output pixels of all images, which blocks share in parts.
 
 #include <algorithm>
 #include <cstdint>
@@ -32,7 +32,7 @@ struct WeightAxis {
 };
 
 struct WeightPlan {
-    std::int64_t pixels;  ///< of all images
+    std::int64_t pixels;                ///< of all images
     int groups, inputs, outputs, taps;  ///< channels of one group
     WeightAxis axes[3];
     int in_size, out_size;  ///< of one channel
@@ -65,7 +65,8 @@ struct WeightTap {
 
 /// Pixel `i` of those that begin with image `first_image`.
 __device__ inline PixelPlace pixel_place(const WeightPlan& plan, std::int64_t first_image, int i) {
-    const Split x = divide(i, plan.axes[2].by_out), y = divide(x.quotient, plan.axes[1].by_out), z = divide(y.quotient, plan.axes[0].by_out);
+    const Split x = divide(i, plan.axes[2].by_out), y = divide(x.quotient, plan.axes[1].by_out),
+                z = divide(y.quotient, plan.axes[0].by_out);
     const std::int64_t image = first_image + z.quotient;
     PixelPlace at;
     at.z = z.rest * plan.axes[0].stride - plan.axes[0].padding;
@@ -77,7 +78,8 @@ __device__ inline PixelPlace pixel_place(const WeightPlan& plan, std::int64_t fi
 }
 /// Column `i` of the weight of a group: (input channel, tap).
 __device__ inline WeightTap weight_tap(const WeightPlan& plan, int i) {
-    const Split x = divide(i, plan.axes[2].by_kernel), y = divide(x.quotient, plan.axes[1].by_kernel), z = divide(y.quotient, plan.axes[0].by_kernel);
+    const Split x = divide(i, plan.axes[2].by_kernel), y = divide(x.quotient, plan.axes[1].by_kernel),
+                z = divide(y.quotient, plan.axes[0].by_kernel);
     WeightTap tap{0, z.rest * plan.axes[0].dilation, y.rest * plan.axes[1].dilation, x.rest * plan.axes[2].dilation};
     tap.offset = z.quotient * plan.in_size + (tap.z * plan.axes[1].in + tap.y) * plan.axes[2].in + tap.x;
     return tap;
@@ -148,7 +150,8 @@ private:
 
 /// dw, or the parts of it, one after another.
 template <class T, class Out, int thread_rows>
-__global__ void __launch_bounds__(256, 2) weight_gradient_kernel(const __grid_constant__ WeightPlan plan, const T* x, const T* dy, Out* out, int row_tiles) {
+__global__ void __launch_bounds__(256, 2)
+    weight_gradient_kernel(const __grid_constant__ WeightPlan plan, const T* x, const T* dy, Out* out, int row_tiles) {
     using C = ComputeType<T>;
     using Shape = Tile<C, thread_rows>;
     __shared__ Shape tile;

@@ -95,7 +95,7 @@ void gemm_any(std::string_view op, Product<T> p) {
 /// Halfs are summed in float, and rounded once. Integers wrap around as in PyTorch.
 template <class T>
 void gemm(Cuda, MatrixRef<const T> a, MatrixRef<const T> b, MatrixRef<T> c, Accumulate accumulate) {
-    detail::gemm_any<T>("matmul", {1, a, b, c, 0, 0, 0, nullptr, accumulate == Accumulate::yes, Epilogue::none});
+    detail::gemm_any<T>("matmul", {.a = a, .b = b, .c = c, .add = accumulate == Accumulate::yes});
 }
 
 /// c[i] (+)= a[i] b[i] for i in [0, batch), where matrix i of an operand starts at data + i * stride. stride_a and stride_b may be 0 (one
@@ -113,7 +113,7 @@ void gemm_batched(Cuda, std::int64_t batch, MatrixRef<const T> a, std::int64_t s
             batch = 1;
         }
         for (std::int64_t i = 0; i < batch; ++i) {
-            detail::gemm_any<T>("matmul", {1, a, b, c, 0, 0, 0, nullptr, add, Epilogue::none});
+            detail::gemm_any<T>("matmul", {.a = a, .b = b, .c = c, .add = add});
             a.data += stride_a;
             b.data += stride_b;
             add = true;
@@ -126,13 +126,13 @@ void gemm_batched(Cuda, std::int64_t batch, MatrixRef<const T> a, std::int64_t s
         c.rows *= batch;
         batch = 1;
     }
-    detail::gemm_any<T>("matmul", {batch, a, b, c, stride_a, stride_b, stride_c, nullptr, add, Epilogue::none});
+    detail::gemm_any<T>("matmul", {batch, a, b, c, stride_a, stride_b, stride_c, nullptr, add});
 }
 
 /// c = a b + bias, which has one element for each column, or is null; then the epilogue's function of it.
 template <class T>
 void gemm_bias(Cuda, MatrixRef<const T> a, MatrixRef<const T> b, const T* bias, MatrixRef<T> c, Epilogue epilogue = Epilogue::none) {
-    detail::gemm_any<T>("linear", {1, a, b, c, 0, 0, 0, bias, false, epilogue});
+    detail::gemm_any<T>("linear", {.a = a, .b = b, .c = c, .bias = bias, .epilogue = epilogue});
 }
 
 }  // namespace headtorch::cuda

@@ -2,8 +2,8 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
-/// Our own product of matrices: any element type, any strides, any sizes. Integers, tiny products and what cuBLASLt does not take go this way,
-/// and it is the second opinion that cuBLASLt is tested against.
+/// Our own product of matrices: any element type, any strides, any sizes. Integers, tiny products and what cuBLASLt does not take go this
+/// way, and it is the second opinion that cuBLASLt is tested against.
 
 #include <algorithm>
 #include <cstdint>
@@ -23,16 +23,18 @@ namespace detail {
 /// c (+)= a b (+ bias) for a batch; matrix i of an operand starts at data + i * its batch stride.
 template <class T>
 struct Product {
-    std::int64_t batch;
+    std::int64_t batch = 1;
     MatrixRef<const T> a, b;
     MatrixRef<T> c;
-    std::int64_t a_batch, b_batch, c_batch;
-    const T* bias;  ///< one for each column, or null
-    bool add;
-    Epilogue epilogue;
+    std::int64_t a_batch = 0, b_batch = 0, c_batch = 0;
+    const T* bias = nullptr;  ///< one for each column, or null
+    bool add = false;
+    Epilogue epilogue = Epilogue::none;
 
     /// The same numbers, seen from the other side; without a bias.
-    Product transposed() const { return {batch, b.transposed(), a.transposed(), c.transposed(), b_batch, a_batch, c_batch, bias, add, epilogue}; }
+    Product transposed() const {
+        return {batch, b.transposed(), a.transposed(), c.transposed(), b_batch, a_batch, c_batch, nullptr, add, epilogue};
+    }
 };
 
 template <class C>

@@ -109,7 +109,7 @@ void lt_set(LtPlan& plan, cublasLtMatmulDescAttributes_t what, V value, std::str
 
 inline LtPlan make_lt_plan(const LtProblem& problem, const void* bias, cudaDataType_t type, std::string_view op) {
     LtPlan plan;
-    const auto compute = type == CUDA_R_64F                       ? CUBLAS_COMPUTE_64F
+    const auto compute = type == CUDA_R_64F                        ? CUBLAS_COMPUTE_64F
                          : type == CUDA_R_32F && problem.tf32 != 0 ? CUBLAS_COMPUTE_32F_FAST_TF32
                                                                    : CUBLAS_COMPUTE_32F;
     check(cublasLtMatmulDescInit(&plan.product, compute, type == CUDA_R_64F ? CUDA_R_64F : CUDA_R_32F), op, "cublasLtMatmulDescInit");
@@ -131,8 +131,8 @@ inline LtPlan make_lt_plan(const LtProblem& problem, const void* bias, cudaDataT
         const auto count = static_cast<std::int32_t>(problem.batch);
         check(cublasLtMatrixLayoutSetAttribute(&to, CUBLASLT_MATRIX_LAYOUT_BATCH_COUNT, &count, sizeof count), op,
               "cublasLtMatrixLayoutSetAttribute");
-        check(cublasLtMatrixLayoutSetAttribute(&to, CUBLASLT_MATRIX_LAYOUT_STRIDED_BATCH_OFFSET, &x.batch_stride, sizeof x.batch_stride), op,
-              "cublasLtMatrixLayoutSetAttribute");
+        check(cublasLtMatrixLayoutSetAttribute(&to, CUBLASLT_MATRIX_LAYOUT_STRIDED_BATCH_OFFSET, &x.batch_stride, sizeof x.batch_stride),
+              op, "cublasLtMatrixLayoutSetAttribute");
     };
     layout(plan.a, problem.a);
     layout(plan.b, problem.b);
@@ -154,8 +154,8 @@ inline LtPlan make_lt_plan(const LtProblem& problem, const void* bias, cudaDataT
 
     cublasLtMatmulHeuristicResult_t chosen{};
     int found = 0;
-    const cublasStatus_t status = cublasLtMatmulAlgoGetHeuristic(lt_handle(op), &plan.product, &plan.a, &plan.b, &plan.c, &plan.c,
-                                                                 &preference, 1, &chosen, &found);
+    const cublasStatus_t status =
+        cublasLtMatmulAlgoGetHeuristic(lt_handle(op), &plan.product, &plan.a, &plan.b, &plan.c, &plan.c, &preference, 1, &chosen, &found);
     if (status != CUBLAS_STATUS_NOT_SUPPORTED && status != CUBLAS_STATUS_INVALID_VALUE) check(status, op, "cublasLtMatmulAlgoGetHeuristic");
     plan.possible = status == CUBLAS_STATUS_SUCCESS && found > 0 && chosen.state == CUBLAS_STATUS_SUCCESS;
     plan.algorithm = chosen.algo;
@@ -204,7 +204,8 @@ template <class T>
 bool gemm_lt(std::string_view op, const Product<T>& p) {
     LtProblem problem{};
     // c = a b, row-major, is c' = b' a', column-major: the factors change places
-    if (!lt_matrix(p.b, p.b_batch, problem.a) || !lt_matrix(p.a, p.a_batch, problem.b) || !lt_matrix(p.c, p.c_batch, problem.c)) return false;
+    if (!lt_matrix(p.b, p.b_batch, problem.a) || !lt_matrix(p.a, p.a_batch, problem.b) || !lt_matrix(p.c, p.c_batch, problem.c))
+        return false;
     if (problem.c.transposed) return false;
     constexpr std::int64_t most = std::numeric_limits<std::int32_t>::max();
     for (const LtMatrix& x : {problem.a, problem.b, problem.c})

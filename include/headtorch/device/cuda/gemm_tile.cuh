@@ -2,8 +2,8 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
-/// The inner part of our products and convolutions: a block of threads computes one tile of the result, slice by slice of the depth. While it
-/// multiplies one slice out of shared memory, the next is on its way.
+/// The inner part of our products and convolutions: a block of threads computes one tile of the result, slice by slice of the depth. While
+/// it multiplies one slice out of shared memory, the next is on its way.
 /// After V. Volkov and J. Demmel, "Benchmarking GPUs to tune dense linear algebra", SC 2008.
 
 #include <cstdint>
@@ -63,8 +63,8 @@ __device__ inline TilePlace along_edge(int e) {
 /// sum[i][j] = the element in row (thread / 16) * thread_rows + i and column (thread % 16) * 4 + j of the tile.
 ///
 /// `source` belongs to a thread. a(slice, e) and b(slice, e) return element e that it fetches, 0 outside of the factors, and a_place(e) and
-/// b_place(e) say where that goes. prepare(slice) may write what the threads are to share into slot slice % 2: it is called before a barrier
-/// that comes before the slice is fetched, also for up to two slices past the end.
+/// b_place(e) say where that goes. prepare(slice) may write what the threads are to share into slot slice % 2: it is called before a
+/// barrier that comes before the slice is fetched, also for up to two slices past the end.
 /// After each `run` slices what was summed goes to a second sum: over great depths, errors stay small. 0: never.
 template <int run, class C, int thread_rows, class Source>
 __device__ inline void multiply_tile(Tile<C, thread_rows>& tile, Source& source, int slices, C (&sum)[thread_rows][4]) {

@@ -2,7 +2,8 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
-/// One step of a recurrent layer for a batch, and the way back: one thread for each hidden unit of each row. Formulas as in device/cpu/rnn.hpp.
+/// One step of a recurrent layer for a batch, and the way back: one thread for each hidden unit of each row. Formulas as in
+/// device/cpu/rnn.hpp.
 
 #include <algorithm>
 #include <cstdint>
@@ -48,7 +49,8 @@ __global__ void rnn_step_kernel(RnnStep<T> s, std::uint32_t count, Divisor by_hi
             }
             case RnnKind::gru: {
                 const T* const recurrent = s.recurrent + row * 3 * H + unit;
-                const C r = math::sigmoid(gate(0) + static_cast<C>(recurrent[0])), z = math::sigmoid(gate(1) + static_cast<C>(recurrent[H]));
+                const C r = math::sigmoid(gate(0) + static_cast<C>(recurrent[0])),
+                        z = math::sigmoid(gate(1) + static_cast<C>(recurrent[H]));
                 const C inner = static_cast<C>(recurrent[2 * H]), n = math::tanh(gate(2) + r * inner);
                 keep(0, r);
                 keep(1, z);
@@ -112,12 +114,15 @@ __global__ void rnn_step_back_kernel(RnnStepBack<T> s, std::uint32_t count, Divi
 
 /// Null stays null.
 template <class P>
-P* moved(P* data, std::int64_t elements) { return data ? data + elements : nullptr; }
+P* moved(P* data, std::int64_t elements) {
+    return data ? data + elements : nullptr;
+}
 
 /// Calls run(first row, rows) for parts of a batch whose elements of one gate an int can count.
 template <class Run>
 void in_row_parts(std::int64_t batch, std::int64_t hidden, const Run& run) {
-    const std::int64_t at_once = std::max<std::int64_t>(1, ((std::int64_t{1} << 31) - (std::int64_t{1} << 26)) / std::max<std::int64_t>(1, hidden));
+    const std::int64_t at_once =
+        std::max<std::int64_t>(1, ((std::int64_t{1} << 31) - (std::int64_t{1} << 26)) / std::max<std::int64_t>(1, hidden));
     for (std::int64_t first = 0; first < batch && hidden > 0; first += at_once) run(first, std::min(at_once, batch - first));
 }
 
@@ -128,8 +133,13 @@ template <class T>
 void rnn_step(Cuda, const RnnStep<T>& s) {
     detail::in_row_parts(s.batch, s.hidden, [&](std::int64_t first, std::int64_t rows) {
         const std::int64_t at = first * s.hidden;
-        const RnnStep<T> part{s.kind, rows, s.hidden, s.gate_width, s.gates + first * s.gate_width, detail::moved(s.recurrent, 3 * at),
-                              s.h_before + at, detail::moved(s.c_before, at), s.h + at, detail::moved(s.c, at)};
+        RnnStep<T> part = s;
+        part.gates += first * s.gate_width;
+        part.recurrent = detail::moved(s.recurrent, 3 * at);
+        part.h_before += at;
+        part.c_before = detail::moved(s.c_before, at);
+        part.h += at;
+        part.c = detail::moved(s.c, at);
         launch("rnn_step", &detail::rnn_step_kernel<T>, grid_for(rows * s.hidden), part, static_cast<std::uint32_t>(rows * s.hidden),
                Divisor(static_cast<std::uint32_t>(s.hidden)));
     });
@@ -141,9 +151,17 @@ template <class T>
 void rnn_step_back(Cuda, const RnnStepBack<T>& s) {
     detail::in_row_parts(s.batch, s.hidden, [&](std::int64_t first, std::int64_t rows) {
         const std::int64_t at = first * s.hidden, width = weight_gates(s.kind);
-        const RnnStepBack<T> part{s.kind, rows, s.hidden, s.gate_width, s.gates + first * s.gate_width, s.h_before + at,
-                                  detail::moved(s.c_before, at), s.h + at, detail::moved(s.c, at), detail::moved(s.gradient, at), s.dh + at,
-                                  detail::moved(s.dc, at), s.dgates + at * width, detail::moved(s.drecurrent, at * width)};
+        RnnStepBack<T> part = s;
+        part.gates += first * s.gate_width;
+        part.h_before += at;
+        part.c_before = detail::moved(s.c_before, at);
+        part.h += at;
+        part.c = detail::moved(s.c, at);
+        part.gradient = detail::moved(s.gradient, at);
+        part.dh += at;
+        part.dc = detail::moved(s.dc, at);
+        part.dgates += at * width;
+        part.drecurrent = detail::moved(s.drecurrent, at * width);
         launch("rnn_step_back", &detail::rnn_step_back_kernel<T>, grid_for(rows * s.hidden), part,
                static_cast<std::uint32_t>(rows * s.hidden), Divisor(static_cast<std::uint32_t>(s.hidden)));
     });
