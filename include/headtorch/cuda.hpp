@@ -6,6 +6,7 @@
 
 #include "headtorch/device/cuda/arg_reduce.cuh"
 #include "headtorch/device/cuda/block.cuh"
+#include "headtorch/device/cuda/classify.cuh"
 #include "headtorch/device/cuda/conv.cuh"
 #include "headtorch/device/cuda/conv_fold.cuh"
 #include "headtorch/device/cuda/copy.cuh"
@@ -24,7 +25,10 @@
 #include "headtorch/device/cuda/reduce.cuh"
 #include "headtorch/device/cuda/resample.cuh"
 #include "headtorch/device/cuda/rnn.cuh"
+#include "headtorch/device/cuda/sample.cuh"
+#include "headtorch/device/cuda/scan.cuh"
 #include "headtorch/device/cuda/scatter_along.cuh"
+#include "headtorch/device/cuda/softmax.cuh"
 #include "headtorch/device/cuda/sort.cuh"
 #include "headtorch/device/cuda/stream.cuh"
 #include "headtorch/device/cuda/transfer.cuh"
