@@ -36,20 +36,29 @@ struct AxisRequest {
     }
 };
 
-/// Tables for a kernel, as tensors: they come from the pool of memory.
+/// Tables for a kernel, as tensors: they come from the pool of memory. The host keeps what it made, for the table of the gradient.
 template <class T, class D>
 struct ResampleTable {
     std::int64_t in = 1, out = 1, taps = 1;
-    Tensor<std::int64_t, D> start;
-    Tensor<T, D> weight;
-    ResampleAxis<T> axis() const { return {in, out, taps, start.data(), weight.data()}; }
+    Tensor<std::int64_t, Cpu> start;
+    Tensor<T, Cpu> weight;
+    Tensor<std::int64_t, D> start_there = {};
+    Tensor<T, D> weight_there = {};
+    ResampleAxis<T> axis() const { return {in, out, taps, start_there.data(), weight_there.data()}; }
 };
+
+/// A table from what the host made.
+template <class T, class D>
+ResampleTable<T, D> resample_table(const Tensor<std::int64_t, Cpu>& start, const Tensor<T, Cpu>& weight, std::int64_t in, std::int64_t out,
+                                   std::int64_t taps) {
+    return {in, out, taps, start, weight, start.template to<D>(), weight.template to<D>()};
+}
 
 /// The table of the gradient: which outputs an input went to, and with what weights. They lie side by side, since `start` never falls.
 template <class T, class D>
 HEADTORCH_NOINLINE ResampleTable<T, D> transposed(const ResampleTable<T, D>& table) {
-    const auto start = table.start.template to<Cpu>();
-    const auto weight = table.weight.template to<Cpu>();
+    const auto& start = table.start;
+    const auto& weight = table.weight;
     auto first = full<std::int64_t, Cpu>({table.in}, table.out);
     std::int64_t most = 1;
     for (int pass = 0; pass < 2; ++pass)  // the first output of each input, then how many there are from it on
@@ -69,7 +78,7 @@ HEADTORCH_NOINLINE ResampleTable<T, D> transposed(const ResampleTable<T, D>& tab
             const std::int64_t i = start.data()[o] + k;
             if (const T w = weight.data()[o * table.taps + k]; w != T(0)) weights.data()[i * most + o - first.data()[i]] = w;
         }
-    return {table.out, table.in, most, first.template to<D>(), weights.template to<D>()};
+    return resample_table<T, D>(first, weights, table.out, table.in, most);
 }
 
 /// Keys's cubic kernel (1981).
@@ -130,7 +139,7 @@ HEADTORCH_NOINLINE ResampleTable<T, D> resample_table(const AxisRequest& axis) {
             for (std::int64_t k = 0; k < taps; ++k) weight.data()[o * taps + k] = static_cast<T>(row.data()[k]);
         }
     }
-    return {axis.in, axis.out, taps, start.template to<D>(), weight.template to<D>()};
+    return resample_table<T, D>(start, weight, axis.in, axis.out, taps);
 }
 
 }  // namespace headtorch::detail

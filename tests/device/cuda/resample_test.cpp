@@ -38,7 +38,7 @@ detail::AxisRequest some_axis(std::mt19937_64& random, std::int64_t most) {
 /// The table of the GPU with the weights of the CPU's, so that only the kernels are compared.
 template <class T>
 detail::ResampleTable<T, Cuda> moved(const detail::ResampleTable<double, Cpu>& table) {
-    return {table.in, table.out, table.taps, table.start.to<Cuda>(), table.weight.to<T>().template to<Cuda>()};
+    return detail::resample_table<T, Cuda>(table.start, table.weight.to<T>(), table.in, table.out, table.taps);
 }
 
 template <class T>
@@ -53,7 +53,8 @@ void compare(int rounds, std::int64_t most, std::uint64_t seed) {
             rows = detail::transposed(rows);
             columns = detail::transposed(columns);
         }
-        for (auto* table : {&rows, &columns}) table->weight = table->weight.template to<float>().template to<double>();
+        for (auto* table : {&rows, &columns})
+            table->weight = table->weight_there = table->weight.template to<float>().template to<double>();
         const auto x = some({planes, rows.in, columns.in}, random);
         auto y = empty<double, Cpu>({planes, rows.out, columns.out}), sizes = empty<double, Cpu>(y.shape());
         const auto y_there = empty<T, Cuda>(y.shape());
