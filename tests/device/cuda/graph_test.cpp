@@ -109,7 +109,8 @@ TEST_CASE("a recorded training step is the step", "[cuda]") {
         std::vector<float> losses;
         for (std::int64_t i = 0; i < 20; ++i) {
             const std::int64_t size = i == 15 ? 5 : 8;  // one batch is smaller
-            const auto x = xs[i].narrow(0, 0, size), y = ys[i].narrow(0, 0, size);
+            const auto x = xs[i].narrow(0, 0, size);
+            const auto y = ys[i].narrow(0, 0, size);
             losses.push_back(graphed ? repeat(x, y).item() : step(x, y).item());
         }
         CHECK(repeat.recorded() == graphed);
