@@ -256,7 +256,7 @@ TEST_CASE("convolutions on the GPU: the same bits again, and a clear word where 
 TEST_CASE("channel_sums on the GPU, against the host") {
     if (no_gpu()) return;
     std::mt19937 random(8);
-    for (const auto [images, channels, size] : {std::array<std::int64_t, 3>{3, 5, 7},
+    for (const auto& sizes : {std::array<std::int64_t, 3>{3, 5, 7},
                                                 {1, 1, 1},
                                                 {0, 4, 3},
                                                 {2, 4, 0},
@@ -267,6 +267,7 @@ TEST_CASE("channel_sums on the GPU, against the host") {
                                                 {1, 3, 16384},
                                                 {2, 3, 16385},
                                                 {40, 2, 16384}}) {
+        const std::int64_t images = sizes[0], channels = sizes[1], size = sizes[2];
         const auto check = [&]<class T>(T) {
             const auto x = uniform_numbers<T>(images * channels * size, random);
             const OnGpu<T> gx(x), sums(std::vector<T>(static_cast<std::size_t>(channels), static_cast<T>(9)));

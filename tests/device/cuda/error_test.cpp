@@ -66,7 +66,7 @@ TEST_CASE("every call's failure is an exception with its name", "[cuda]") {
         const char* call;
         void (*work)(const Tensor<float, Cuda>&);
     };
-    for (const auto& [call, work] : std::vector<Failure>{
+    for (const Failure& failure : std::vector<Failure>{
              {"cudaLaunchKernelEx", [](const auto& t) { (void)(t + t); }},
              {"cudaMemcpyAsync", [](const auto& t) { (void)t.tolist(); }},
              {"cudaStreamSynchronize", [](const auto& t) { (void)t.tolist(); }},
@@ -78,10 +78,10 @@ TEST_CASE("every call's failure is an exception with its name", "[cuda]") {
              {"cudaStreamBeginCapture", [](const auto& t) { cuda::Graph().capture([&] { (void)(t + t); }); }},
              {"cudaGraphInstantiate", [](const auto& t) { cuda::Graph().capture([&] { (void)(t + t); }); }},
          }) {
-        cuda_emulator::fail_next(call, cudaErrorInvalidValue);
-        const std::string text = thrown([&] { work(x); });
-        INFO(call << ": " << text);
-        CHECK(text.find(std::string(call) + " failed: ") != std::string::npos);
+        cuda_emulator::fail_next(failure.call, cudaErrorInvalidValue);
+        const std::string text = thrown([&] { failure.work(x); });
+        INFO(failure.call << ": " << text);
+        CHECK(text.find(std::string(failure.call) + " failed: ") != std::string::npos);
         CHECK(text.find("usable: ") == 0);
         CHECK((x + x).tolist() == std::vector<float>(1000, 2.0f));
     }
