@@ -58,12 +58,12 @@ void compare(int rounds, std::uint64_t seed) {
         const auto table_there = empty<T, Cuda>({rows, width});
         embedding_backward(Cpu{}, static_cast<const double*>(g.data()), index.data(), count, rows, width, padding, by_frequency,
                            table.data());
-        embedding_backward(Cuda{}, static_cast<const T*>(g.to<T>().template to<Cuda>().data()), index_there.data(), count, rows, width,
-                           padding, by_frequency, table_there.data());
+        embedding_backward(Cuda{}, static_cast<const T*>(g.template to<T>().template to<Cuda>().data()), index_there.data(), count, rows,
+                           width, padding, by_frequency, table_there.data());
         require_close(table_there, table, tolerance);
 
         auto weight = some({rows, width}, random).template to<T>().template to<double>();
-        const auto weight_there = weight.to<T>().template to<Cuda>();
+        const auto weight_there = weight.template to<T>().template to<Cuda>();
         const double p = random() % 3 == 0 ? 2
                          : random() % 2    ? std::numeric_limits<double>::infinity()
                                            : 0.5 + static_cast<double>(below(random, 6)) / 2;
