@@ -19,7 +19,7 @@ RnnKind kind_of(const std::string& name) {
 
 struct Layer {
     Tensor<> x, h, c;
-    RnnWeights<float, Cpu> w;
+    RnnWeights<float, DefaultDevice> w;
 
     Layer(RnnKind kind, std::int64_t steps, std::int64_t batch, std::int64_t inputs, std::int64_t hidden, std::uint64_t seed = 1) {
         Generator generator(seed);
