@@ -5,8 +5,8 @@
 /// What an optimiser asks of a device: one rule for many parameters at once.
 ///
 /// A rule is a struct with `states`, how many numbers it remembers about each element, and `rule(p, g, state...)`, which changes p and the
-/// states. Settings make rules: `settings.at(lr, count)`, where count[0] is the number of the step, from 1 on, and count[1] what the settings
-/// keep themselves: `settings.advance(count)`, where there is such a member, changes it at the begin of a step.
+/// states. Settings make rules: `settings.at(lr, count)`, where count[0] is the number of the step, from 1 on, and count[1] what the
+/// settings keep themselves: `settings.advance(count)`, where there is such a member, changes it at the begin of a step.
 
 #include <cstdint>
 

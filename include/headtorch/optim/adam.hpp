@@ -54,7 +54,8 @@ struct AdamSettings {
     Direction direction;
     double beta1, beta2, eps, decay;  ///< decay: of the parameter by itself, for each unit of the learning rate
     HEADTORCH_HOST_DEVICE AdamRule<amsgrad> at(double lr, const double* count) const {
-        return {direction, 1 - lr * decay, 1 - beta1, beta2, eps, lr / (1 - std::pow(beta1, count[0])), std::sqrt(1 - std::pow(beta2, count[0]))};
+        const double step_size = lr / (1 - std::pow(beta1, count[0])), root = std::sqrt(1 - std::pow(beta2, count[0]));
+        return {direction, 1 - lr * decay, 1 - beta1, beta2, eps, step_size, root};
     }
     friend bool operator==(const AdamSettings&, const AdamSettings&) = default;
 };

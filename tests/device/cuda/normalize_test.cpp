@@ -46,8 +46,8 @@ void check_channels(const ChannelNorm& norm, std::mt19937& random, double mean_o
         stats[c + i] = 0.5 + 0.1 * static_cast<double>(i % 5);
     }
     const DeviceNumbers<double> device_stats(stats);
-    batch_norm_forward(Cpu{}, x.host.data(), norm, training, eps, w(weight.host.data()), w(bias.host.data()), stats.data(), stats.data() + c,
-                       y.data());
+    batch_norm_forward(Cpu{}, x.host.data(), norm, training, eps, w(weight.host.data()), w(bias.host.data()), stats.data(),
+                       stats.data() + c, y.data());
     batch_norm_backward(Cpu{}, g.host.data(), x.host.data(), norm, training, eps, w(weight.host.data()), stats.data(), stats.data() + c,
                         dx.data(), dw.data(), db.data());
     const DeviceNumbers<T> device_y(n, offset), device_dx(n, offset), device_dw(c), device_db(c);
@@ -83,8 +83,8 @@ void check_channels(const ChannelNorm& norm, std::mt19937& random, double mean_o
     Both<T> running_mean(c, random), running_variance(c, random, 2);
     update_running(Cpu{}, stats.data(), stats.data() + c, c, static_cast<double>(norm.count()), 0.1, running_mean.host.data(),
                    running_variance.host.data());
-    update_running(Cuda{}, static_cast<const double*>(mean), static_cast<const double*>(variance), c, static_cast<double>(norm.count()), 0.1,
-                   running_mean.device.data(), running_variance.device.data());
+    update_running(Cuda{}, static_cast<const double*>(mean), static_cast<const double*>(variance), c, static_cast<double>(norm.count()),
+                   0.1, running_mean.device.data(), running_variance.device.data());
     agree(running_mean.device.host(), running_mean.host);
     agree(running_variance.device.host(), running_variance.host);
 }
@@ -94,7 +94,8 @@ void check_rows(const RowNorm& norm, std::mt19937& random, double mean_of, bool 
     INFO(norm.rows << " rows of " << norm.channels << " x " << norm.inner << ", groups " << norm.groups << (norm.centred ? "" : ", RMS")
                    << ", mean " << mean_of << (weighted ? ", weight" : "") << (biased ? ", bias" : "") << ", offset " << offset);
     const std::int64_t n = norm.rows * norm.length(), c = norm.channels * norm.groups;
-    const Both<T> x(n, random, mean_of, 1.5, offset), g(n, random, 0.25, 1, offset), weight(c, random, 1, 1, offset), bias(c, random, 0, 1, offset);
+    const Both<T> x(n, random, mean_of, 1.5, offset), g(n, random, 0.25, 1, offset), weight(c, random, 1, 1, offset);
+    const Both<T> bias(c, random, 0, 1, offset);
     const auto w = [&](const auto* pointer) { return weighted ? pointer : nullptr; };
     const auto b = [&](const auto* pointer) { return biased ? pointer : nullptr; };
     const double eps = 1e-5;
@@ -112,7 +113,8 @@ void check_rows(const RowNorm& norm, std::mt19937& random, double mean_of, bool 
                      device_stats.data() + norm.rows, device_y.data());
     row_norm_backward(Cuda{}, g.device.get(), x.device.get(), norm, eps, w(weight.device.get()), device_mean, device_variance,
                       device_dx.data());
-    row_norm_parameters(Cuda{}, g.device.get(), x.device.get(), norm, eps, device_mean, device_variance, device_dw.data(), device_db.data());
+    row_norm_parameters(Cuda{}, g.device.get(), x.device.get(), norm, eps, device_mean, device_variance, device_dw.data(),
+                        device_db.data());
     // with few elements the variance may be small, and what is divided by its root is less certain
     double factor = 1;
     for (std::int64_t row = 0; row < norm.rows; ++row) factor = std::max(factor, 1 / std::sqrt(variance[row] + eps));

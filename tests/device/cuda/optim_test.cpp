@@ -36,7 +36,8 @@ Tensor<T, D> numbers(std::int64_t n, std::int64_t seed) {
 template <class T, class D>
 std::vector<Tensor<T, D>> parameters() {
     std::vector<Tensor<T, D>> all;
-    for (const std::int64_t n : sizes_of_parameters()) all.push_back(numbers<T, D>(n, n + static_cast<std::int64_t>(all.size())).requires_grad_());
+    for (const std::int64_t n : sizes_of_parameters())
+        all.push_back(numbers<T, D>(n, n + static_cast<std::int64_t>(all.size())).requires_grad_());
     return all;
 }
 template <class T, class D>
@@ -236,8 +237,9 @@ TEST_CASE("clipping on the GPU", "[cuda]") {
             for (std::size_t i = 0; i < want.size(); ++i) {
                 REQUIRE(want[i].grad().defined() == got[i].grad().defined());
                 if (!want[i].grad().defined()) continue;
-                agree(all_values(std::vector<Tensor<double, Cuda>>{got[i].grad()}), all_values(std::vector<Tensor<double, Cpu>>{want[i].grad()}), 1e-12);
-                agree(all_values(std::vector<Tensor<float, Cuda>>{single[i].grad()}), all_values(std::vector<Tensor<double, Cpu>>{want[i].grad()}), 1e-6);
+                const auto clipped = all_values(std::vector{want[i].grad()});
+                agree(all_values(std::vector{got[i].grad()}), clipped, 1e-12);
+                agree(all_values(std::vector{single[i].grad()}), clipped, 1e-6);
             }
         }
     const auto p = numbers<float, Cuda>(4, 1).requires_grad_();

@@ -100,7 +100,9 @@ struct ChannelPlaces {
     __device__ std::int64_t example(std::int64_t j) const {
         return quick ? static_cast<std::int64_t>(by_inner(static_cast<std::uint32_t>(j))) : j / inner;
     }
-    __device__ std::int64_t place(std::int64_t n, std::int64_t c, std::int64_t j) const { return (n * channels + c) * inner + (j - n * inner); }
+    __device__ std::int64_t place(std::int64_t n, std::int64_t c, std::int64_t j) const {
+        return (n * channels + c) * inner + (j - n * inner);
+    }
 };
 
 /// Into how many parts `count` elements of each of `channels` channels are split: about a thousand blocks, none of them with less than

@@ -49,7 +49,8 @@ __device__ inline Lanes<ComputeType<T>, V> row_weights(const RowPlaces& at, cons
 }
 
 template <class T, int V, int threads>
-__global__ void row_norm_kernel(const T* x, RowPlaces at, double eps, const T* weight, const T* bias, double* mean, double* variance, T* y) {
+__global__ void row_norm_kernel(const T* x, RowPlaces at, double eps, const T* weight, const T* bias, double* mean, double* variance,
+                                T* y) {
     using C = ComputeType<T>;
     using Row = Team<C, threads>;
     using A = typename Row::Total;
@@ -180,8 +181,8 @@ void row_norm_forward(Cuda, const T* x, const RowNorm& norm, double eps, const T
                       T* y) {
     const bool wide = detail::rows_take_lanes(norm, weight, bias) && detail::aligned_to_16(x, y);
     detail::with_row_teams<T>(norm, wide, [&](auto lanes, auto threads, const Grid& grid) {
-        launch("normalize", &detail::row_norm_kernel<T, lanes(), threads()>, grid, x, detail::RowPlaces(norm, lanes), eps, weight, bias, mean,
-               variance, y);
+        launch("normalize", &detail::row_norm_kernel<T, lanes(), threads()>, grid, x, detail::RowPlaces(norm, lanes), eps, weight, bias,
+               mean, variance, y);
     });
 }
 

@@ -2,9 +2,9 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
-/// Random bits on a GPU: Philox4x32-10 (J. K. Salmon, M. A. Moraes, R. O. Dror and D. E. Shaw, "Parallel random numbers: as easy as 1, 2, 3",
-/// SC 2011), which makes any four words of its sequence at once. So a number depends on the seed and on its place in the sequence, whatever
-/// the grid, and however the draws before it were split.
+/// Random bits on a GPU: Philox4x32-10 (J. K. Salmon, M. A. Moraes, R. O. Dror and D. E. Shaw, "Parallel random numbers: as easy as 1, 2,
+/// 3", SC 2011), which makes any four words of its sequence at once. So a number depends on the seed and on its place in the sequence,
+/// whatever the grid, and however the draws before it were split.
 
 #include <cstdint>
 #include <mutex>

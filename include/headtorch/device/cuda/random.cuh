@@ -197,8 +197,8 @@ void run_draw(std::string_view op, Generator& generator, const F& formula, std::
 template <class T>
 void draw(Cuda, const draws::Uniform& d, Generator& generator, T* x, std::int64_t n) {
     using C = ComputeType<T>;
-    detail::run_draw("uniform", generator, detail::UniformOf<T>{static_cast<C>(static_cast<T>(d.from)), static_cast<C>(static_cast<T>(d.to))},
-                     n, x);
+    const C low = static_cast<C>(static_cast<T>(d.from)), high = static_cast<C>(static_cast<T>(d.to));
+    detail::run_draw("uniform", generator, detail::UniformOf<T>{low, high}, n, x);
 }
 template <class T>
 void draw(Cuda, const draws::Normal& d, Generator& generator, T* x, std::int64_t n) {
@@ -242,9 +242,8 @@ inline PhiloxState dropout_state(Cuda, Generator& generator, std::int64_t n) { r
 template <class T>
 void apply_dropout(Cuda, const PhiloxState& state, const draws::Dropout& d, const T* x, std::int64_t n, T* y) {
     using C = ComputeType<T>;
-    detail::run_draw("dropout", state,
-                     detail::DropoutOf<T>{detail::threshold(d.keep), static_cast<C>(d.scale), static_cast<C>(d.shift), static_cast<C>(d.dropped)}, n,
-                     y, x);
+    const C scale = static_cast<C>(d.scale), shift = static_cast<C>(d.shift), dropped = static_cast<C>(d.dropped);
+    detail::run_draw("dropout", state, detail::DropoutOf<T>{detail::threshold(d.keep), scale, shift, dropped}, n, y, x);
 }
 
 }  // namespace headtorch::cuda

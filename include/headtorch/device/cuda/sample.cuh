@@ -157,8 +157,8 @@ void draw_categories(Cuda, const draws::Categories& d, Generator& generator, con
     const std::int64_t n = d.rows * d.categories;
     const Scratch<double> sums(n);
     const Scratch<std::int64_t> possible(d.rows);
-    launch(op, &detail::sum_weights_kernel<T>, {dim3(static_cast<unsigned>(d.rows)), dim3(block_threads)}, weights, d.categories, sums.data(),
-           possible.data());
+    launch(op, &detail::sum_weights_kernel<T>, {dim3(static_cast<unsigned>(d.rows)), dim3(block_threads)}, weights, d.categories,
+           sums.data(), possible.data());
     if (!recording(Cuda{})) {
         std::vector<std::int64_t> counts(static_cast<std::size_t>(d.rows));
         read(possible.data(), d.rows, counts.data(), op);
@@ -178,8 +178,8 @@ void draw_categories(Cuda, const draws::Categories& d, Generator& generator, con
         const Scratch<Value> places(n), order(n);
         launch(op, &detail::race_kernel<T>, grid_for(n), philox::state_for(generator, n, 2), weights, n, d.categories, keys.data());
         launch(op, &detail::count_up_kernel<Value>, grid_for(n), n, places.data());
-        sort_pairs(op, static_cast<const std::uint64_t*>(keys.data()), sorted.data(), static_cast<const Value*>(places.data()), order.data(),
-                   n, 32 + key_bits(d.rows));
+        sort_pairs(op, static_cast<const std::uint64_t*>(keys.data()), sorted.data(), static_cast<const Value*>(places.data()),
+                   order.data(), n, 32 + key_bits(d.rows));
         launch(op, &detail::winners_kernel<Value>, grid_for(d.rows * d.samples), order.data(), d.rows, d.categories, d.samples, result);
     });
 }

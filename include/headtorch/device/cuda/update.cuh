@@ -110,7 +110,8 @@ __device__ void update_chunk(const Rule& rule, int count, T* p, const T* g, T* c
         }
         done = groups * lanes;
     }
-    for (int i = done + static_cast<int>(threadIdx.x); i < count; i += static_cast<int>(blockDim.x)) apply_rule(rule, p[i], g[i], state[K][i]...);
+    for (int i = done + static_cast<int>(threadIdx.x); i < count; i += static_cast<int>(blockDim.x))
+        apply_rule(rule, p[i], g[i], state[K][i]...);
 }
 
 /// The rule is `given`, or that of the item in `rules`.
@@ -124,7 +125,8 @@ __global__ void update_kernel(UpdateTable<T, Rule::states> table, Rule given, co
     const int count = static_cast<int>(min(chunk, table.n[item] - begin));
     T* state[states + 1] = {};
     for (int k = 0; k < states; ++k) state[k] = table.state[k][item] + begin;
-    update_chunk(rule, count, table.p[item] + begin, table.g[item] + begin, state, std::make_index_sequence<static_cast<std::size_t>(states)>{});
+    constexpr auto sequence = std::make_index_sequence<static_cast<std::size_t>(states)>{};
+    update_chunk(rule, count, table.p[item] + begin, table.g[item] + begin, state, sequence);
 }
 
 /// Counts of many parameters.
@@ -208,7 +210,8 @@ void norm_of_all(Cuda, std::span<const UpdateItem<T>> items, double power, doubl
     const Scratch<double> parts(blocks);
     double* next = parts.data();
     detail::in_tables<0>(items, [&](const auto& table, std::int64_t) {
-        launch(op, &detail::norm_parts_kernel<T>, {dim3(static_cast<unsigned>(table.blocks())), dim3(block_threads)}, table, power, largest, next);
+        const Grid grid{dim3(static_cast<unsigned>(table.blocks())), dim3(block_threads)};
+        launch(op, &detail::norm_parts_kernel<T>, grid, table, power, largest, next);
         next += table.blocks();
     });
     launch(op, &detail::norm_kernel<double>, {dim3(1), dim3(1024)}, parts.data(), blocks, power, largest, norm);
