@@ -278,7 +278,7 @@ TEST_CASE("the top level holds what the README says, and dot-files", "[structure
 }
 
 TEST_CASE("tests mirror the headers", "[structure]") {
-    const std::set<std::string> beside = {"data", "examples", "fuzz", "parity", "reference", "structure", "support"};  // of the tests alone
+    const std::set<std::string> beside = {"cuda", "data", "examples", "fuzz", "parity", "reference", "structure", "support"};  // of the tests alone
     std::vector<std::string> offences;
     for (const auto& entry : fs::directory_iterator(HEADTORCH_TESTS_DIR)) {
         const std::string name = entry.path().filename().string();

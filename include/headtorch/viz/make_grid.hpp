@@ -32,8 +32,8 @@ struct MakeGridOptions {
 };
 
 /// Images [n, c, h, w] as one [c, …, …]; one of a single channel becomes three. An image [c, h, w] or [h, w] counts as n = 1, and is
-/// returned without padding. The grid is on the host, wherever the images are. Throws ShapeError on other shapes, ValueError on options that
-/// make no sense or when there are no images.
+/// returned without padding. The grid is on the host, wherever the images are. Throws ShapeError on other shapes, ValueError on options
+/// that make no sense or when there are no images.
 template <class T, class D>
 Tensor<T, Cpu> make_grid(const Tensor<T, D>& given, const MakeGridOptions& options = {}) {
     static_assert(Floating<T> || std::same_as<T, std::uint8_t>, "headtorch: make_grid: images are floating-point numbers or bytes");

@@ -194,7 +194,7 @@ void gemm_batched(Cpu, std::int64_t batch, MatrixRef<const T> a, std::int64_t st
 template <class T>
 void gemm_bias(Cpu, MatrixRef<const T> a, MatrixRef<const T> b, const T* bias, MatrixRef<T> c) {
     if (bias)
-        parallel_for(c.rows, std::max<std::int64_t>(1, 32768 / std::max<std::int64_t>(1, c.cols)), [&](std::int64_t begin, std::int64_t end) {
+        parallel_for(c.rows, 1 + 32768 / std::max<std::int64_t>(1, c.cols), [&](std::int64_t begin, std::int64_t end) {
             for (std::int64_t i = begin; i < end; ++i)
                 for (std::int64_t j = 0; j < c.cols; ++j) c(i, j) = bias[j];
         });

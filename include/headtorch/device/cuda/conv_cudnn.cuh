@@ -2,27 +2,13 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
-/// Whether convolutions go to cuDNN: they may where the program is built with HEADTORCH_CUDNN (headtorch::cuda defines it when it finds
+/// Convolutions by cuDNN, where the program is built with HEADTORCH_CUDNN (headtorch::cuda defines it when it finds
 /// header and library of version 8 or later, and links the library).
 
-#include <atomic>
 #include <string_view>
 
 #include "headtorch/device/conv.hpp"
-
-namespace headtorch::cuda {
-
-namespace detail {
-inline std::atomic<bool>& cudnn_wanted() {
-    static std::atomic<bool> wanted{true};
-    return wanted;
-}
-}  // namespace detail
-
-/// False: convolutions are done by our own kernels, also where cuDNN is there.
-inline void set_use_cudnn(bool use) { detail::cudnn_wanted() = use; }
-
-}  // namespace headtorch::cuda
+#include "headtorch/device/cuda/gemm_settings.cuh"
 
 #if defined(HEADTORCH_CUDNN)
 

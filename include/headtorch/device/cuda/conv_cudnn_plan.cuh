@@ -20,7 +20,7 @@
 #include <utility>
 
 #include "headtorch/core/half.hpp"
-#include "headtorch/device/cuda/conv_cudnn.cuh"
+#include "headtorch/device/conv.hpp"
 #include "headtorch/device/cuda/determinism.cuh"
 #include "headtorch/device/cuda/gemm_lt.cuh"
 #include "headtorch/device/cuda/gemm_settings.cuh"

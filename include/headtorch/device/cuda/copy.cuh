@@ -86,9 +86,13 @@ T read_one(const T* from, std::string_view op) {
 
 namespace headtorch {
 
-/// The host may change or free `from` when this returns.
+/// The host may change or free `from` when this returns. So a graph cannot record it.
 template <class T>
 void copy_between(Cpu, Cuda, const T* from, T* to, std::int64_t count) {
+    cudaStreamCaptureStatus capture = cudaStreamCaptureStatusNone;
+    cuda::check(cudaStreamIsCapturing(cuda::current_stream().get(), &capture), "to", "cudaStreamIsCapturing");
+    if (capture != cudaStreamCaptureStatusNone)
+        throw ValueError("to: a graph cannot record a copy from the host: make the tensor before, and copy new numbers into it");
     cuda::copy_async(to, from, static_cast<std::size_t>(count) * sizeof(T), cudaMemcpyHostToDevice, "to");
     if (count > 0 && cuda::is_pinned(from)) cuda::check(cudaStreamSynchronize(cuda::current_stream().get()), "to", "cudaStreamSynchronize");
 }

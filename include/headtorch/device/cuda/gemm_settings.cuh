@@ -16,6 +16,10 @@ inline std::atomic<bool>& tf32_allowed() {
     static std::atomic<bool> allowed{false};
     return allowed;
 }
+inline std::atomic<bool>& cudnn_wanted() {
+    static std::atomic<bool> wanted{true};
+    return wanted;
+}
 }  // namespace detail
 
 /// True: products and convolutions of floats may round their factors to TF32 (10 bits of fraction instead of 23; sums stay floats), which
@@ -30,6 +34,9 @@ inline void set_float32_matmul_precision(std::string_view precision) {
         throw ValueError(message("set_float32_matmul_precision: \"highest\", \"high\" or \"medium\", got \"", precision, "\""));
     allow_tf32(precision != "highest");
 }
+/// False: convolutions are done by our own kernels, also where cuDNN is there.
+inline void set_use_cudnn(bool use) { detail::cudnn_wanted() = use; }
+
 inline std::string_view get_float32_matmul_precision() { return is_tf32_allowed() ? "high" : "highest"; }
 
 }  // namespace headtorch::cuda

@@ -38,7 +38,9 @@ template <class F, int lanes, class Out, class... In>
 __global__ void map_kernel_plain(F formula, int n, Out* out, const In*... in) {
     const int groups = n / lanes, first = static_cast<int>(blockIdx.x * blockDim.x * 2 + threadIdx.x);
     const int second = first + static_cast<int>(blockDim.x);
-    const auto load = [&]([[maybe_unused]] int group) { return std::tuple<Lanes<In, lanes>...>(reinterpret_cast<const Lanes<In, lanes>*>(in)[group]...); };
+    const auto load = [&]([[maybe_unused]] int group) {
+        return std::tuple<Lanes<In, lanes>...>(reinterpret_cast<const Lanes<In, lanes>*>(in)[group]...);
+    };
     const auto compute = [&](int group, const std::tuple<Lanes<In, lanes>...>& loaded) {
         Lanes<Out, lanes> y;
         std::apply(
