@@ -130,15 +130,15 @@ std::string random_numbers(const Case& c) {
     const std::int64_t n = c.integer("n");
     const std::string draw = c.str("draw");
     manual_seed(draw.back() == '_' ? 7 : 42);
-    Tensor<T> x;
+    Tensor<T, Cpu> x;
     if (draw == "rand")
-        x = rand<T>({n});
+        x = rand<T, Cpu>({n});
     else if (draw == "randn")
-        x = randn<T>({n});
+        x = randn<T, Cpu>({n});
     else if (draw == "uniform_")
-        x = empty<T>({n}).uniform_(-2, 3);
+        x = empty<T, Cpu>({n}).uniform_(-2, 3);
     else
-        x = empty<T>({n}).normal_(1.5, 0.25);
+        x = empty<T, Cpu>({n}).normal_(1.5, 0.25);
     return difference_in_ulps<T>(c.title, *x.get(), c.outputs[0], draw == "rand" || draw == "uniform_" ? 0 : 1, false);
 }
 
@@ -161,7 +161,7 @@ template <class T>
 std::string printed(const Case& c) {
     std::string text;
     for (const std::string& line : c.text) text += (text.empty() ? "" : "\n") + line;
-    const std::string got = c.tensor<T>("x").to_string();
+    const std::string got = c.tensor<T>("x").template to<Cpu>().to_string();
     return got == text ? "" : c.title + ": " + got + " instead of " + text;
 }
 
