@@ -52,13 +52,12 @@ TEST_CASE("a graph does again what it recorded", "[cuda]") {
 TEST_CASE("nobody else gets a graph's memory", "[cuda]") {
     const auto y = zeros<float, Cuda>({1000});
     cuda::Graph graph;
-    {
-        const auto x = full<float, Cuda>({1000}, 3.0f);  // read by the graph, then given back
-        graph.capture([&] {
-            const auto a = x * 2.0f, b = a + 1.0f;
-            y.copy_(a * b);
-        });
-    }
+    auto x = full<float, Cuda>({1000}, 3.0f);
+    graph.capture([&] {
+        const auto a = x * 2.0f, b = a + 1.0f;
+        y.copy_(a * b);
+        x = {};  // read by the graph, and given back while it is recorded
+    });
     std::vector<Tensor<float, Cuda>> others;
     for (int i = 0; i < 50; ++i) others.push_back(full<float, Cuda>({1000}, -1.0f));
     graph.replay();

@@ -29,7 +29,7 @@ namespace headtorch::cuda {
 /// What the body does on the device is recorded, not done; what it does on the host is done once, now. So shapes and addresses stay as
 /// they are: new inputs are copied into the same tensors. The body must have run before (what is set up at first use cannot be recorded),
 /// and must not wait for the device: no item(), tolist() or to<Cpu>(). Optimisers need `.capturable = true`. Random numbers are new at each
-/// replay. Tensors that the body made keep their memory as long as the graph; memory that it read, too.
+/// replay. What the body made, or let go, keeps its memory as long as the graph; other tensors that it read must be kept by the caller.
 class Graph {
 public:
     Graph() = default;
