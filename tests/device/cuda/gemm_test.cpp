@@ -279,6 +279,23 @@ TEST_CASE("gemm on the GPU: cuBLASLt does what is large, and its errors are ours
         cuda_emulator::recover();
     }
     compare(p, random);
+
+    // what cuBLASLt does not take: a bias goes before the product, anything else to our kernel
+    const auto refused = [&](std::int64_t k, bool bias, cuda::Epilogue epilogue, int times) {
+        Problem<float> q{1, 70, 80, k, place(1, 70, k, 0, 0, false), place(1, k, 80, 0, 0, false), place(1, 70, 80, 2, 0, false), false,
+                         bias, Way::library};
+        q.epilogue = epilogue;
+        for (int i = 0; i < times; ++i) cuda_emulator::fail_next("cublasLtMatmulAlgoGetHeuristic", cudaErrorNotSupported);
+        const std::size_t then = cuda_emulator::lt::products;
+        compare(q, random);
+        compare(q, random);  // the refusal is remembered
+        cuda_emulator::recover();
+        return cuda_emulator::lt::products - then;
+    };
+    REQUIRE(refused(91, false, cuda::Epilogue::none, 1) == 0);
+    REQUIRE(refused(92, true, cuda::Epilogue::none, 1) == 2);
+    REQUIRE(refused(93, true, cuda::Epilogue::none, 2) == 0);
+    REQUIRE(refused(94, true, cuda::Epilogue::relu, 1) == 0);
 }
 #endif
 

@@ -263,7 +263,10 @@ cublasStatus_t call(const char* name, const Body& body) {
         status = body();
         return cudaSuccess;
     });
-    return error == cudaSuccess ? status : error == cudaErrorMemoryAllocation ? CUBLAS_STATUS_ALLOC_FAILED : CUBLAS_STATUS_EXECUTION_FAILED;
+    return error == cudaSuccess                 ? status
+           : error == cudaErrorMemoryAllocation ? CUBLAS_STATUS_ALLOC_FAILED
+           : error == cudaErrorNotSupported     ? CUBLAS_STATUS_NOT_SUPPORTED
+                                                : CUBLAS_STATUS_EXECUTION_FAILED;
 }
 
 }  // namespace cuda_emulator::lt

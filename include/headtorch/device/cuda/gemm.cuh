@@ -27,28 +27,46 @@ struct CopyElement {
     }
 };
 
+/// to = from, for matrices with any strides, of a batch.
+template <class T>
+void copy_matrices(std::int64_t batch, const MatrixRef<const T>& from, std::int64_t from_batch, const MatrixRef<T>& to,
+                   std::int64_t to_batch) {
+    const CopyElement formula;
+    const Strides strides[] = {{to_batch, to.row_stride, to.col_stride}, {from_batch, from.row_stride, from.col_stride}};
+    const MapCall call{map_kernel<CopyElement, T, T>(Cuda{}), &formula, 2, {to.data, const_cast<T*>(from.data)}, {sizeof(T), sizeof(T)}};
+    map_strided(Cuda{}, call, Shape{batch, to.rows, to.cols}, strides);
+}
+
 /// A factor as cuBLASLt can read it: itself, or a copy in rows.
 template <class T>
 class ReadableFactor {
 public:
     ReadableFactor(std::int64_t batch, MatrixRef<const T> x, std::int64_t& batch_stride) : matrix_(x) {
         LtMatrix place;
-        if (lt_matrix(x, batch_stride, place) && batch_stride >= 0) return;
-        const std::int64_t copies = batch_stride == 0 ? 1 : batch;
-        copy_.emplace(copies * x.rows * x.cols);
-        const Strides strides[] = {{x.rows * x.cols, x.cols, 1}, {batch_stride, x.row_stride, x.col_stride}};
-        MapCall call{map_kernel<CopyElement, T, T>(Cuda{}), &formula_, 2, {copy_->data(), const_cast<T*>(x.data)}, {sizeof(T), sizeof(T)}};
-        map_strided(Cuda{}, call, Shape{copies, x.rows, x.cols}, strides);
+        if (lt_matrix(x, batch_stride, place)) return;
+        const std::int64_t copies = batch_stride == 0 ? 1 : batch, size = x.rows * x.cols;
+        copy_.emplace(copies * size);
+        copy_matrices<T>(copies, x, batch_stride, {copy_->data(), x.rows, x.cols, x.cols, 1}, size);
         matrix_ = {copy_->data(), x.rows, x.cols, x.cols, 1};
-        if (batch_stride != 0) batch_stride = x.rows * x.cols;
+        if (batch_stride != 0) batch_stride = size;
     }
     MatrixRef<const T> get() const { return matrix_; }
 
 private:
     MatrixRef<const T> matrix_;
     std::optional<Scratch<T>> copy_;
-    CopyElement formula_{};
 };
+
+/// True when cuBLASLt took the product. A bias that it does not add itself is there before the product is added.
+template <class T>
+bool gemm_lt_or_added(std::string_view op, Product<T> p) {
+    if (gemm_lt(op, p)) return true;
+    if (!p.bias || p.add || p.epilogue != Epilogue::none) return false;
+    copy_matrices<T>(p.batch, {p.bias, p.c.rows, p.c.cols, 0, 1}, 0, p.c, p.c_batch);
+    p.bias = nullptr;
+    p.add = true;
+    return gemm_lt(op, p);
+}
 
 /// Products of so little work that our own kernel, one tile and a few slices, takes no longer than the fastest.
 template <class T>
@@ -80,7 +98,7 @@ void gemm_any(std::string_view op, Product<T> p) {
                 part.a.data += first * p.a_batch;
                 part.b.data += first * p.b_batch;
                 part.c.data += first * p.c_batch;
-                if (!gemm_lt(op, part)) gemm_tiled(op, part);
+                if (!gemm_lt_or_added(op, part)) gemm_tiled(op, part);
                 first += part.batch;
             }
             return;
