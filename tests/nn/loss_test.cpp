@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: MIT
 
 // Losses held against PyTorch, and what they refuse.
+#include <cmath>
 #include <limits>
 #include <string>
 
@@ -125,4 +126,16 @@ TEST_CASE("losses are stable for large scores", "[nn]") {
     CHECK(x.grad().tolist() == std::vector<float>{0, 0, -0.5f, 0.5f});
     CHECK(nn::binary_cross_entropy_with_logits(tensor({-1000, 1000}), tensor({0, 1})).item() == 0);
     CHECK(nn::binary_cross_entropy(tensor({0, 1}), tensor({1, 0})).item() == 100);
+}
+
+TEST_CASE("where all labels are ignored the loss is NaN, and its gradient 0", "[nn]") {
+    const auto x = randn<float>({3, 4}).requires_grad_();
+    const auto label = full<std::int64_t>({3}, -100);
+    const auto loss = nn::cross_entropy(x, label);
+    loss.backward();
+    CHECK(std::isnan(loss.item()));
+    CHECK(x.grad().abs().sum().item() == 0);
+    const auto y = randn<float>({3, 4}).requires_grad_();
+    nn::nll_loss(log_softmax(y, 1), label).backward();
+    CHECK(y.grad().abs().sum().item() == 0);
 }

@@ -51,6 +51,8 @@ TEST_CASE("scans of integers, of nothing and of one number", "[ops]") {
     CHECK(cumsum(tensor<bool>({1, 0, 1, 1}), 0).tolist() == std::vector<std::int64_t>{1, 1, 2, 3});
     CHECK(cumprod(full<std::uint8_t>({4}, 100), 0).tolist() == std::vector<std::int64_t>{100, 10'000, 1'000'000, 100'000'000});
     CHECK(cumsum(zeros<float>({0, 3}), 0).shape() == Shape{0, 3});
+    CHECK(cumsum(zeros<float>({1000, 9, 0}), 1).shape() == Shape{1000, 9, 0});  // nothing is written either
+    CHECK(cumprod(zeros<float>({1000, 9, 0}), 1).numel() == 0);
     CHECK(cumprod(zeros<float>({3, 0}), 0).shape() == Shape{3, 0});
     CHECK(gradgradcheck([](const auto& in) { return cumprod(in[0], 0) * cumsum(in[0], -1); }, {full<double>({}, 3)}));
     CHECK_THROWS_WITH(cumsum(zeros<float>({2}), 1), "cumsum: dimension out of range: expected [-1, 0], but got 1");

@@ -54,7 +54,7 @@ Tensor<T, D> pick_matrix(const LabelTensors<T, D>& labels, const Tensor<double, 
     return k;
 }
 
-/// What the sum of the losses is multiplied with: one number, on the device.
+/// What the sum of the losses is multiplied with: one number, on the device. (Gradients keep it, but pictures of them need not show it.)
 template <class T, class D>
 Tensor<double, D> mean_scale(const LabelTensors<T, D>& labels, Reduction reduction) {
     auto scale = empty<double, D>(Shape{});
@@ -77,7 +77,7 @@ Tensor<T, D> nll_rows(const Tensor<T, D>& log_p, const LabelTensors<T, D>& label
         negative_picks(D{}, static_cast<const T*>(values.data()), labels.get(), y.data());
     }
     if (!needs_grad(log_p)) return y;
-    return record("nll_loss", std::move(y), input(log_p, [labels = labels, scale = Kept(scale), reduced](const Tensor<T, D>& g) {
+    return record("nll_loss", std::move(y), input(log_p, [labels = labels, scale, reduced](const Tensor<T, D>& g) {
         if (reduced && !GradMode::enabled()) return pick_matrix(labels, scale, static_cast<const T*>(g.data()));
         return pick_matrix(labels, scale) * (reduced ? g : g.unsqueeze(1));
     }));
@@ -87,7 +87,7 @@ Tensor<T, D> nll_rows(const Tensor<T, D>& log_p, const LabelTensors<T, D>& label
 template <class T, class D>
 Tensor<T, D> cross_entropy_rows(const Tensor<T, D>& x, const LabelTensors<T, D>& labels, Reduction reduction) {
     const OpScope scope("cross_entropy", {x.impl().get()});
-    auto kept = empty<ComputeType<T>, D>({cross_entropy_kept(D{}, labels.label.numel(), labels.classes)});
+    auto kept = empty<ComputeType<T>, D>({labels.label.numel(), cross_entropy_kept(D{}, labels.classes)});
     auto scale = empty<double, D>(Shape{});
     auto y = empty<T, D>(Shape{});
     const auto scores = detached_contiguous(x);
@@ -95,7 +95,7 @@ Tensor<T, D> cross_entropy_rows(const Tensor<T, D>& x, const LabelTensors<T, D>&
                           y.data());
     if (!needs_grad(x)) return y;
     return record("cross_entropy", std::move(y), input(x, [x = saved(x), kept = Kept(kept), labels = labels,
-                                                           scale = Kept(scale)](const Tensor<T, D>& g) {
+                                                           scale](const Tensor<T, D>& g) {
         if (GradMode::enabled()) {
             const auto k = pick_matrix(labels, scale);
             return (k - softmax(x(), 1) * sum(k, 1, true)) * g;

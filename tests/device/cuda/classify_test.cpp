@@ -38,7 +38,7 @@ void check(const Problem& p, std::mt19937& random) {
     const DeviceNumbers<T> device_x(x), device_weight(weight), device_g(g), dx(n), loss(1), picks(p.rows);
     const DeviceNumbers<std::int64_t> device_label(label);
     const DeviceNumbers<double> scale(1);
-    const DeviceNumbers<ComputeType<T>> kept(cross_entropy_kept(Cuda{}, p.rows, p.classes));
+    const DeviceNumbers<ComputeType<T>> kept(p.rows * cross_entropy_kept(Cuda{}, p.classes));
     const Numbers<double> wide_x = x.template as<double>(), wide_weight = weight.template as<double>(), wide_g = g.template as<double>();
     const Numbers<double> want(n), want_kept(n), want_loss(1), want_scale(1), want_picks(p.rows);
     const Labels<T> labels{device_label.data(), p.rows, p.classes, ignored, p.weighted ? device_weight.data() : nullptr};

@@ -56,8 +56,8 @@ void pick_gradient(Cpu, const Labels<T>& labels, const double* scale, const T* g
     }
 }
 
-/// How many numbers cross_entropy_forward leaves for the gradient: here the logarithms of the probabilities.
-constexpr std::int64_t cross_entropy_kept(Cpu, std::int64_t rows, std::int64_t classes) { return rows * classes; }
+/// How many numbers of each row cross_entropy_forward leaves for the gradient: here the logarithms of the probabilities.
+constexpr std::int64_t cross_entropy_kept(Cpu, std::int64_t classes) { return classes; }
 /// Does the gradient read the scores again?
 constexpr bool cross_entropy_rereads(Cpu) { return false; }
 

@@ -201,8 +201,8 @@ void pick_gradient(Cuda, const Labels<T>& labels, const double* scale, const T* 
     launch("nll_loss", &detail::pick_gradient_kernel<T>, grid_for(labels.rows), labels, scale, g, dx);
 }
 
-/// How many numbers cross_entropy_forward leaves for the gradient: here a SoftmaxLine for each row.
-constexpr std::int64_t cross_entropy_kept(Cuda, std::int64_t rows, std::int64_t) { return 2 * rows; }
+/// How many numbers of each row cross_entropy_forward leaves for the gradient: here a SoftmaxLine.
+constexpr std::int64_t cross_entropy_kept(Cuda, std::int64_t) { return 2; }
 /// Does the gradient read the scores again?
 constexpr bool cross_entropy_rereads(Cuda) { return true; }
 
