@@ -5,7 +5,7 @@
 /// Losses over class labels: one row of scores for each label. Numbers that only scale a loss stay on the device: `scale` points to one
 /// double, `loss` and `g` to one element. Labels are checked before (check_index).
 
-#include <cmath>
+#include <algorithm>
 #include <cstdint>
 
 #include "headtorch/device/cpu/half.hpp"
@@ -86,17 +86,17 @@ void cross_entropy_backward(Cpu, const T*, const ComputeType<T>* kept, const Lab
     } else {
         const double factor_of_all = *scale * static_cast<double>(*g);
         constexpr int W = cpu::native_lanes<C>;
+        const std::int64_t together = 1 + 4096 / (labels.classes + 1);  // rows that stay in the first cache
         parallel_for(labels.rows, 1 + 32768 / (labels.classes + 1), [&](std::int64_t begin, std::int64_t end) {
             for (std::int64_t i = begin; i < end; ++i) {
                 T* row = dx + i * labels.classes;
-                const T factor = labels.label[i] == labels.ignored ? T(0) : static_cast<T>(factor_of_all * labels.weight_of(i));
-                if (factor == T(0)) {
-                    std::fill(row, row + labels.classes, T(0));
-                    continue;
-                }
-                cpu::detail::map_line<C, W>(labels.classes, row, [](const auto& v) { return exp(v); }, kept + i * labels.classes);
-                row[labels.label[i]] -= T(1);
-                for (std::int64_t c = 0; c < labels.classes; ++c) row[c] *= factor;
+                if ((i - begin) % together == 0)
+                    cpu::detail::map_line<C, W>(std::min(together, end - i) * labels.classes, row, [](const auto& v) { return exp(v); },
+                                                kept + i * labels.classes);
+                const bool counts = labels.label[i] != labels.ignored;
+                const T factor = counts ? static_cast<T>(factor_of_all * labels.weight_of(i)) : T(0);
+                if (counts) row[labels.label[i]] -= T(1);
+                for (std::int64_t c = 0; c < labels.classes; ++c) row[c] = factor == T(0) ? T(0) : row[c] * factor;
             }
         });
     }
