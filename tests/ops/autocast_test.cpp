@@ -3,6 +3,7 @@
 
 // Mixed precision: against PyTorch's autocast, and against the same products written out.
 #include <cmath>
+#include <concepts>
 #include <thread>
 #include <vector>
 
@@ -88,10 +89,12 @@ TEST_CASE("autocast rounds operands and adds up in float", "[ops]") {
         const Autocast<H> guard;
         const auto product = matmul(x, w.t()), line = linear(x, w, b), picture = conv2d(image, kernel);
         const AutocastOff off;
-        CHECK(allclose(product, matmul(rounded<H>(x), rounded<H>(w).t()), 1e-6, 1e-6));
+        CHECK(allclose(product, matmul(rounded<H>(x), rounded<H>(w).t()), 1e-6, 1e-5));
         CHECK(allclose(line, linear(rounded<H>(x), rounded<H>(w), b), 1e-6, 1e-5));
-        CHECK(allclose(picture, conv2d(rounded<H>(image), rounded<H>(kernel)), 1e-6, 1e-5));
+        const double digits = std::same_as<H, float16> ? 0x1p-11 : 0x1p-8;  // cuDNN's convolutions give halfs
+        CHECK(allclose(picture, conv2d(rounded<H>(image), rounded<H>(kernel)), has_more_digits<H>(picture) ? 1e-6 : digits, 1e-5));
         CHECK(has_more_digits<H>(product));
+        if (std::same_as<DefaultDevice, Cpu>) CHECK(has_more_digits<H>(picture));
         CHECK_FALSE(allclose(product, matmul(x, w.t()), 1e-6, 1e-6));
     };
     check(float16());
@@ -106,7 +109,8 @@ TEST_CASE("autocast leaves all else alone", "[ops]") {
     const auto x = randn({5, 7});
     const auto labels = randint(7, {5});
     const auto work = [&](const auto& value) {
-        return std::vector{softmax(value, 1), layer_norm(value, {7}), value * 0.1 + exp(value), sum(value, 0), nn::cross_entropy(value, labels)};
+        return std::vector{softmax(value, 1), layer_norm(value, {7}), value * 0.1 + exp(value), sum(value, 0),
+                           nn::cross_entropy(value, labels)};
     };
     const auto plain = work(x), under = autocast<bfloat16>([&] { return work(x); });
     for (std::size_t i = 0; i < plain.size(); ++i) CHECK(equal(plain[i], under[i]));
@@ -181,12 +185,12 @@ TEST_CASE("gradients of a product under autocast are products of rounded factors
     const auto a = randn({4, 9}).requires_grad_(), b = randn({9, 5}).requires_grad_(), g = randn({4, 5});
     const auto y = autocast<float16>([&] { return matmul(a, b); });
     const auto first = grad(y, std::vector{a, b}, g, {.create_graph = true});
-    CHECK(allclose(first[0].detach(), matmul(rounded<float16>(g), rounded<float16>(b.detach()).t()), 1e-6, 1e-6));
-    CHECK(allclose(first[1].detach(), matmul(rounded<float16>(a.detach()).t(), rounded<float16>(g)), 1e-6, 1e-6));
+    CHECK(allclose(first[0].detach(), matmul(rounded<float16>(g), rounded<float16>(b.detach()).t()), 1e-6, 1e-5));
+    CHECK(allclose(first[1].detach(), matmul(rounded<float16>(a.detach()).t(), rounded<float16>(g)), 1e-6, 1e-5));
     // first[0] = g b^T, recorded by the backward pass outside of the scope
     const auto h = randn({4, 9});
     const auto second = grad(first[0], std::vector{b}, h);
-    CHECK(allclose(second[0], matmul(rounded<float16>(h).t(), rounded<float16>(g)), 1e-6, 1e-6));
+    CHECK(allclose(second[0], matmul(rounded<float16>(h).t(), rounded<float16>(g)), 1e-6, 1e-5));
 }
 
 TEST_CASE("a network learns under autocast with scaled losses", "[ops]") {

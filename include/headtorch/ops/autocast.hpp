@@ -14,7 +14,8 @@
 /// operands to the half type and add up in float; so do the products of their backward, also when it runs later. All else is computed in
 /// float, as ever. Guards belong to a thread and may be nested.
 /// Other than in PyTorch results are stored as float, not as halfs: what follows a product does not lose digits, and needs no list of ops
-/// that must not. Biases are added in float. Tensor<double> and tensors of halfs are left alone. Casts of weights are not cached.
+/// that must not; but where cuDNN computes a convolution, its sums are rounded to the half type once. Biases are added in float.
+/// Tensor<double> and tensors of halfs are left alone. Casts of weights are not cached.
 
 #include <atomic>
 #include <type_traits>

@@ -206,9 +206,10 @@ inline bool valid(const Product& product, const Layout& a, const Layout& b, cons
         return x.rows > 0 && x.cols > 0 && x.ld >= static_cast<std::int64_t>(x.rows) && x.batch >= 1;
     };
     const bool exact = a.type == CUDA_R_64F;
-    return holds(a) && holds(b) && holds(c) && k == depth && c.rows == m && c.cols == n && a.type == b.type && a.type == c.type &&
-           a.batch == b.batch && a.batch == c.batch && (product.compute == CUBLAS_COMPUTE_64F) == exact &&
-           (product.scale == CUDA_R_64F) == exact && (product.compute != CUBLAS_COMPUTE_32F_FAST_TF32 || a.type == CUDA_R_32F) &&
+    return holds(a) && holds(b) && holds(c) && k == depth && c.rows == m && c.cols == n && a.type == b.type &&
+           (a.type == c.type || (size_of(a.type) == 2 && c.type == CUDA_R_32F)) && a.batch == b.batch && a.batch == c.batch &&
+           (product.compute == CUBLAS_COMPUTE_64F) == exact && (product.scale == CUDA_R_64F) == exact &&
+           (product.compute != CUBLAS_COMPUTE_32F_FAST_TF32 || a.type == CUDA_R_32F) &&
            ((product.epilogue & CUBLASLT_EPILOGUE_BIAS) == 0 || product.bias != nullptr);
 }
 
@@ -355,8 +356,8 @@ inline cublasStatus_t cublasLtMatmulAlgoGetHeuristic(cublasLtHandle_t handle, cu
         const auto &la = in<Layout>(a), &lb = in<Layout>(b), &lc = in<Layout>(c);
         const auto& wishes = in<Preference>(preference);
         if (handle == nullptr || wanted < 1 || !(lc == in<Layout>(d)) || !valid(pa, la, lb, lc)) return CUBLAS_STATUS_INVALID_VALUE;
-        for (const std::uint32_t alignment : wishes.alignment)
-            if (alignment < size_of(lc.type)) return CUBLAS_STATUS_INVALID_VALUE;
+        for (int i = 0; i < 4; ++i)  // of a, b, c, d
+            if (wishes.alignment[i] < size_of(i < 2 ? la.type : lc.type)) return CUBLAS_STATUS_INVALID_VALUE;
         const std::uint64_t workspace = std::min<std::uint64_t>(wishes.workspace, lc.rows * lc.cols * 4);
         results[0] = {};
         auto& algorithm = in<Algorithm>(&results[0].algo);

@@ -29,39 +29,41 @@ __global__ void bias_kernel(std::int64_t count, std::int64_t size, std::int64_t 
 }
 
 /// target[n] = W source[n] for images that are matrices [channels, pixels], or W^T for the input gradient.
-template <class T>
-void conv_pointwise(std::string_view op, const ConvGeometry& g, bool backward, const T* source, const T* weight, const T* bias, T* target) {
+template <class T, class Out>
+void conv_pointwise(std::string_view op, const ConvGeometry& g, bool backward, const T* source, const T* weight, const Out* bias,
+                    Out* target) {
     const std::int64_t sources = backward ? g.out_channels : g.in_channels, targets = backward ? g.in_channels : g.out_channels;
     const std::int64_t size = g.in_size();
     MatrixRef<const T> w{weight, g.out_channels, g.in_channels, g.in_channels, 1};
     if (backward) w = w.transposed();
     if (size == 1)  // a linear layer
-        return gemm_any<T>(op, {.a = {source, g.batch, sources, sources, 1},
-                                .b = w.transposed(),
-                                .c = {target, g.batch, targets, targets, 1},
-                                .bias = bias});
+        return gemm_any<T, Out>(op, {.a = {source, g.batch, sources, sources, 1},
+                                     .b = w.transposed(),
+                                     .c = {target, g.batch, targets, targets, 1},
+                                     .bias = bias});
     if (bias) {  // which goes along the rows: it is there before the product is added
         const std::int64_t count = g.batch * targets * size;
-        launch(op, &bias_kernel<T>, grid_for(count), count, size, targets, bias, target);
+        launch(op, &bias_kernel<Out>, grid_for(count), count, size, targets, bias, target);
     }
-    gemm_any<T>(op, {.batch = g.batch,
-                     .a = w,
-                     .b = {source, sources, size, size, 1},
-                     .c = {target, targets, size, size, 1},
-                     .b_batch = sources * size,
-                     .c_batch = targets * size,
-                     .add = bias != nullptr});
+    gemm_any<T, Out>(op, {.batch = g.batch,
+                          .a = w,
+                          .b = {source, sources, size, size, 1},
+                          .c = {target, targets, size, size, 1},
+                          .b_batch = sources * size,
+                          .c_batch = targets * size,
+                          .add = bias != nullptr});
 }
 
 /// The convolution, or its input gradient, by our own kernels.
-template <class T>
-void correlate(std::string_view op, const ConvGeometry& whole, bool backward, const T* source, const T* weight, const T* bias, T* target) {
+template <class T, class Out>
+void correlate(std::string_view op, const ConvGeometry& whole, bool backward, const T* source, const T* weight, const Out* bias,
+               Out* target) {
     const std::int64_t in_image = whole.in_channels * whole.in_size(), out_image = whole.out_channels * whole.out_size();
     in_image_parts(op, whole, [&](const ConvGeometry& g, std::int64_t first) {
         const T* const from = source + first * (backward ? out_image : in_image);
-        T* const to = target + first * (backward ? in_image : out_image);
+        Out* const to = target + first * (backward ? in_image : out_image);
         if (!suits_direct(g, backward ? g.group_inputs() : g.group_outputs()))
-            correlate_by_tiles<T>(op, Correlation(g, backward), {from, weight, bias, to});
+            correlate_by_tiles<T, Out>(op, Correlation(g, backward), {from, weight, bias, to});
         else if (backward)
             conv_input_direct(op, g, from, weight, bias, to);
         else
@@ -71,9 +73,10 @@ void correlate(std::string_view op, const ConvGeometry& whole, bool backward, co
 
 }  // namespace detail
 
-/// y = x * w + bias (null for none).
-template <class T>
-void conv_forward(Cuda, const ConvGeometry& g, const T* x, const T* weight, const T* bias, T* y) {
+/// y = x * w + bias (null for none). Of halfs, bias and result may be floats, here and below.
+template <class T, class Out>
+    requires detail::StoredAs<T, Out>
+void conv_forward(Cuda, const ConvGeometry& g, const T* x, const T* weight, const Out* bias, Out* y) {
     if (g.batch * g.out_channels * g.out_size() == 0) return;
     if (g.groups == 1 && g.pointwise()) return detail::conv_pointwise("conv", g, false, x, weight, bias, y);
     if (detail::cudnn_forward("conv", g, x, weight, bias, y)) return;
@@ -81,8 +84,9 @@ void conv_forward(Cuda, const ConvGeometry& g, const T* x, const T* weight, cons
 }
 
 /// dx = what x receives when y receives dy; or, the other way round, the transposed convolution of dy, with a bias per channel of dx.
-template <class T>
-void conv_input_gradient(Cuda, const ConvGeometry& g, const T* dy, const T* weight, const T* bias, T* dx) {
+template <class T, class Out>
+    requires detail::StoredAs<T, Out>
+void conv_input_gradient(Cuda, const ConvGeometry& g, const T* dy, const T* weight, const Out* bias, Out* dx) {
     if (g.batch * g.in_channels * g.in_size() == 0) return;
     if (g.groups == 1 && g.pointwise()) return detail::conv_pointwise("conv_input_gradient", g, true, dy, weight, bias, dx);
     if (detail::cudnn_input_gradient("conv_input_gradient", g, dy, weight, bias, dx)) return;
@@ -90,17 +94,18 @@ void conv_input_gradient(Cuda, const ConvGeometry& g, const T* dy, const T* weig
 }
 
 /// dw = what the weight receives when y receives dy.
-template <class T>
-void conv_weight_gradient(Cuda, const ConvGeometry& g, const T* x, const T* dy, T* dw) {
+template <class T, class Out>
+    requires detail::StoredAs<T, Out>
+void conv_weight_gradient(Cuda, const ConvGeometry& g, const T* x, const T* dy, Out* dw) {
     const std::int64_t count = g.out_channels * g.group_inputs() * g.taps();
     if (count == 0) return;
     constexpr std::string_view op = "conv_weight_gradient";
     if (g.batch * g.out_size() == 0)
-        return check(cudaMemsetAsync(dw, 0, static_cast<std::size_t>(count) * sizeof(T), current_stream().get()), op, "cudaMemsetAsync");
+        return check(cudaMemsetAsync(dw, 0, static_cast<std::size_t>(count) * sizeof(Out), current_stream().get()), op, "cudaMemsetAsync");
     if (g.groups == 1 && g.pointwise() && g.in_size() == 1)
-        return detail::gemm_any<T>(op, {.a = MatrixRef<const T>{dy, g.batch, g.out_channels, g.out_channels, 1}.transposed(),
-                                        .b = {x, g.batch, g.in_channels, g.in_channels, 1},
-                                        .c = {dw, g.out_channels, g.in_channels, g.in_channels, 1}});
+        return detail::gemm_any<T, Out>(op, {.a = MatrixRef<const T>{dy, g.batch, g.out_channels, g.out_channels, 1}.transposed(),
+                                             .b = {x, g.batch, g.in_channels, g.in_channels, 1},
+                                             .c = {dw, g.out_channels, g.in_channels, g.in_channels, 1}});
     if (detail::cudnn_weight_gradient(op, g, x, dy, dw)) return;
     detail::image_elements(op, g);
     const detail::WeightPlan plan(g);

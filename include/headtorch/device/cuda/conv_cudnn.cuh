@@ -22,16 +22,16 @@ namespace headtorch::cuda {
 inline long cudnn_version() { return 0; }
 
 namespace detail {
-template <class T>
-bool cudnn_forward(std::string_view, const ConvGeometry&, const T*, const T*, const T*, T*) {
+template <class T, class Out>
+bool cudnn_forward(std::string_view, const ConvGeometry&, const T*, const T*, const Out*, Out*) {
     return false;
 }
-template <class T>
-bool cudnn_input_gradient(std::string_view, const ConvGeometry&, const T*, const T*, const T*, T*) {
+template <class T, class Out>
+bool cudnn_input_gradient(std::string_view, const ConvGeometry&, const T*, const T*, const Out*, Out*) {
     return false;
 }
-template <class T>
-bool cudnn_weight_gradient(std::string_view, const ConvGeometry&, const T*, const T*, T*) {
+template <class T, class Out>
+bool cudnn_weight_gradient(std::string_view, const ConvGeometry&, const T*, const T*, Out*) {
     return false;
 }
 }  // namespace detail

@@ -4,6 +4,7 @@
 
 /// Convolutions by cuDNN. Which of its algorithms suits a geometry is asked for once and kept. What it cannot do (padding that differs in
 /// front and at the end, more than 2^31 elements) is left to our own kernels: each function returns whether it did the work.
+/// Of halfs it sums in float, but gives halfs: where floats are wanted, those are made of what was rounded once, before the bias.
 
 #include <cudnn.h>
 
@@ -21,9 +22,11 @@
 
 #include "headtorch/core/half.hpp"
 #include "headtorch/device/conv.hpp"
+#include "headtorch/device/cuda/conv_plan.cuh"
 #include "headtorch/device/cuda/determinism.cuh"
 #include "headtorch/device/cuda/gemm_lt.cuh"
 #include "headtorch/device/cuda/gemm_settings.cuh"
+#include "headtorch/device/cuda/launch.cuh"
 #include "headtorch/device/cuda/memory.cuh"
 
 static_assert(CUDNN_MAJOR >= 8, "headtorch: cuDNN 8 or later is needed: build without HEADTORCH_CUDNN, or update cuDNN");
@@ -242,9 +245,18 @@ inline CudnnPlan& cudnn_plan(CudnnTask task, const ConvGeometry& g, cudnnDataTyp
 template <class T>
 using CudnnScale = std::conditional_t<std::same_as<T, double>, double, float>;
 
-/// Does a task if cuDNN can: run(plan, handle, workspace, one, zero) makes the call. A bias is added to the result.
-template <class T, class Run>
-bool run_cudnn(CudnnTask task, std::string_view op, std::string_view call, const ConvGeometry& g, const T* bias, T* result,
+/// to = from + bias, for images of channels of `size` elements.
+template <class T, class Out>
+__global__ void widen_kernel(std::int64_t count, Divisor by_size, Divisor by_channels, const T* from, const Out* bias, Out* to) {
+    for (std::int64_t i = thread_place(); i < count; i += thread_count()) {
+        const auto value = static_cast<Out>(from[i]);
+        to[i] = bias ? value + bias[divide(divide(static_cast<int>(i), by_size).quotient, by_channels).rest] : value;
+    }
+}
+
+/// Does a task if cuDNN can: run(plan, handle, workspace, one, zero, result) makes the call. A bias is added to the result.
+template <class T, class Out, class Run>
+bool run_cudnn(CudnnTask task, std::string_view op, std::string_view call, const ConvGeometry& g, const Out* bias, Out* result,
                const Run& run) {
     if (!cudnn_wanted() || !suits_cudnn(g)) return false;
     CudnnPlan& plan = cudnn_plan(task, g, cudnn_type<T>, op);
@@ -252,45 +264,59 @@ bool run_cudnn(CudnnTask task, std::string_view op, std::string_view call, const
     const cudnnHandle_t handle = cudnn_handle(op);
     const Scratch<char> workspace(static_cast<std::int64_t>(plan.workspace));
     const CudnnScale<T> one = 1, zero = 0;
-    const cudnnStatus_t status = run(plan, handle, static_cast<void*>(workspace.data()), &one, &zero);
-    if (is_unsupported(status)) return plan.possible = false;
-    check(status, op, call);
-    if (bias) {
-        const bool forward = task == CudnnTask::forward;
-        check(cudnnAddTensor(handle, &one, (forward ? plan.y_bias : plan.x_bias).get(), bias, &one, (forward ? plan.y : plan.x).get(),
-                             result),
-              op, "cudnnAddTensor");
+    const auto runs = [&](T* to) {
+        const cudnnStatus_t status = run(plan, handle, static_cast<void*>(workspace.data()), &one, &zero, to);
+        if (is_unsupported(status)) return plan.possible = false;
+        check(status, op, call);
+        return true;
+    };
+    const bool forward = task == CudnnTask::forward;
+    if constexpr (!std::same_as<T, Out>) {
+        const std::int64_t channels = forward ? g.out_channels : g.in_channels, size = forward ? g.out_size() : g.in_size();
+        const bool of_weight = task == CudnnTask::weight_gradient;
+        const std::int64_t count = of_weight ? g.out_channels * g.group_inputs() * g.taps() : g.batch * channels * size;
+        const Scratch<T> halfs(count);
+        if (!runs(halfs.data())) return false;
+        launch(op, &widen_kernel<T, Out>, grid_for(count), count, divisor_of(size), divisor_of(channels),
+               static_cast<const T*>(halfs.data()), bias, result);
+    } else {
+        if (!runs(result)) return false;
+        if (bias)
+            check(cudnnAddTensor(handle, &one, (forward ? plan.y_bias : plan.x_bias).get(), bias, &one, (forward ? plan.y : plan.x).get(),
+                                 result),
+                  op, "cudnnAddTensor");
     }
     return true;
 }
 
-template <class T>
-bool cudnn_forward(std::string_view op, const ConvGeometry& g, const T* x, const T* weight, const T* bias, T* y) {
-    return run_cudnn(CudnnTask::forward, op, "cudnnConvolutionForward", g, bias, y,
-                     [&](CudnnPlan& plan, cudnnHandle_t handle, void* workspace, const void* one, const void* zero) {
-                         return cudnnConvolutionForward(handle, one, plan.x.get(), x, plan.weight.get(), weight, plan.convolution.get(),
-                                                        static_cast<cudnnConvolutionFwdAlgo_t>(plan.algorithm), workspace, plan.workspace,
-                                                        zero, plan.y.get(), y);
-                     });
+template <class T, class Out>
+bool cudnn_forward(std::string_view op, const ConvGeometry& g, const T* x, const T* weight, const Out* bias, Out* y) {
+    return run_cudnn<T>(CudnnTask::forward, op, "cudnnConvolutionForward", g, bias, y,
+                        [&](CudnnPlan& plan, cudnnHandle_t handle, void* workspace, const void* one, const void* zero, T* to) {
+                            return cudnnConvolutionForward(handle, one, plan.x.get(), x, plan.weight.get(), weight, plan.convolution.get(),
+                                                           static_cast<cudnnConvolutionFwdAlgo_t>(plan.algorithm), workspace,
+                                                           plan.workspace, zero, plan.y.get(), to);
+                        });
 }
-template <class T>
-bool cudnn_input_gradient(std::string_view op, const ConvGeometry& g, const T* dy, const T* weight, const T* bias, T* dx) {
+template <class T, class Out>
+bool cudnn_input_gradient(std::string_view op, const ConvGeometry& g, const T* dy, const T* weight, const Out* bias, Out* dx) {
     if (g.batch * g.out_channels * g.out_size() == 0) return false;
-    return run_cudnn(CudnnTask::input_gradient, op, "cudnnConvolutionBackwardData", g, bias, dx,
-                     [&](CudnnPlan& plan, cudnnHandle_t handle, void* workspace, const void* one, const void* zero) {
-                         return cudnnConvolutionBackwardData(
-                             handle, one, plan.weight.get(), weight, plan.y.get(), dy, plan.convolution.get(),
-                             static_cast<cudnnConvolutionBwdDataAlgo_t>(plan.algorithm), workspace, plan.workspace, zero, plan.x.get(), dx);
-                     });
+    return run_cudnn<T>(CudnnTask::input_gradient, op, "cudnnConvolutionBackwardData", g, bias, dx,
+                        [&](CudnnPlan& plan, cudnnHandle_t handle, void* workspace, const void* one, const void* zero, T* to) {
+                            return cudnnConvolutionBackwardData(handle, one, plan.weight.get(), weight, plan.y.get(), dy,
+                                                                plan.convolution.get(),
+                                                                static_cast<cudnnConvolutionBwdDataAlgo_t>(plan.algorithm), workspace,
+                                                                plan.workspace, zero, plan.x.get(), to);
+                        });
 }
-template <class T>
-bool cudnn_weight_gradient(std::string_view op, const ConvGeometry& g, const T* x, const T* dy, T* dw) {
-    return run_cudnn(CudnnTask::weight_gradient, op, "cudnnConvolutionBackwardFilter", g, static_cast<const T*>(nullptr), dw,
-                     [&](CudnnPlan& plan, cudnnHandle_t handle, void* workspace, const void* one, const void* zero) {
-                         return cudnnConvolutionBackwardFilter(handle, one, plan.x.get(), x, plan.y.get(), dy, plan.convolution.get(),
-                                                               static_cast<cudnnConvolutionBwdFilterAlgo_t>(plan.algorithm), workspace,
-                                                               plan.workspace, zero, plan.weight.get(), dw);
-                     });
+template <class T, class Out>
+bool cudnn_weight_gradient(std::string_view op, const ConvGeometry& g, const T* x, const T* dy, Out* dw) {
+    return run_cudnn<T>(CudnnTask::weight_gradient, op, "cudnnConvolutionBackwardFilter", g, static_cast<const Out*>(nullptr), dw,
+                        [&](CudnnPlan& plan, cudnnHandle_t handle, void* workspace, const void* one, const void* zero, T* to) {
+                            return cudnnConvolutionBackwardFilter(handle, one, plan.x.get(), x, plan.y.get(), dy, plan.convolution.get(),
+                                                                  static_cast<cudnnConvolutionBwdFilterAlgo_t>(plan.algorithm), workspace,
+                                                                  plan.workspace, zero, plan.weight.get(), to);
+                        });
 }
 
 }  // namespace detail

@@ -51,8 +51,8 @@ __device__ inline ResultPlace result_place(const DirectPlan& plan, int i, const 
     return {channel.quotient, group.quotient, group.rest, z.rest, y.rest, x.rest};
 }
 
-template <class T>
-__global__ void conv_direct_kernel(const __grid_constant__ DirectPlan plan, const T* x, const T* weight, const T* bias, T* y) {
+template <class T, class Out>
+__global__ void conv_direct_kernel(const __grid_constant__ DirectPlan plan, const T* x, const T* weight, const Out* bias, Out* y) {
     using C = ComputeType<T>;
     for (std::int64_t i = thread_place(); i < plan.count; i += thread_count()) {
         const ResultPlace at = result_place(plan, static_cast<int>(i), plan.axes[0].by_out, plan.axes[1].by_out, plan.axes[2].by_out);
@@ -73,7 +73,7 @@ __global__ void conv_direct_kernel(const __grid_constant__ DirectPlan plan, cons
                             sum += static_cast<C>(*w) * static_cast<C>(from[(iz * a[1].in + iy) * a[2].in + ix]);
                     }
         if (bias) sum += static_cast<C>(bias[channel]);
-        y[i] = static_cast<T>(sum);
+        y[i] = static_cast<Out>(sum);
     }
 }
 
@@ -85,8 +85,8 @@ __device__ inline int output_of(int i, int k, const WeightAxis& axis, const Divi
     return o.rest == 0 && o.quotient < axis.out ? o.quotient : -1;
 }
 
-template <class T>
-__global__ void conv_input_direct_kernel(const __grid_constant__ DirectPlan plan, const T* dy, const T* weight, const T* bias, T* dx) {
+template <class T, class Out>
+__global__ void conv_input_direct_kernel(const __grid_constant__ DirectPlan plan, const T* dy, const T* weight, const Out* bias, Out* dx) {
     using C = ComputeType<T>;
     for (std::int64_t i = thread_place(); i < plan.count; i += thread_count()) {
         const ResultPlace at = result_place(plan, static_cast<int>(i), plan.by_in[0], plan.by_in[1], plan.by_in[2]);
@@ -110,7 +110,7 @@ __global__ void conv_input_direct_kernel(const __grid_constant__ DirectPlan plan
             }
         }
         if (bias) sum += static_cast<C>(bias[at.group * plan.inputs + at.channel]);
-        dx[i] = static_cast<T>(sum);
+        dx[i] = static_cast<Out>(sum);
     }
 }
 
@@ -142,23 +142,23 @@ __global__ void conv_weight_direct_kernel(const __grid_constant__ WeightPlan pla
     if (threadIdx.x == 0) out[part * plan.count() + element] = static_cast<Out>(static_cast<C>(total));
 }
 
-template <class T>
-void conv_direct(std::string_view op, const ConvGeometry& g, const T* x, const T* weight, const T* bias, T* y) {
+template <class T, class Out>
+void conv_direct(std::string_view op, const ConvGeometry& g, const T* x, const T* weight, const Out* bias, Out* y) {
     const DirectPlan plan(g, false);
-    if (plan.count > 0) launch(op, &conv_direct_kernel<T>, grid_for(plan.count), plan, x, weight, bias, y);
+    if (plan.count > 0) launch(op, &conv_direct_kernel<T, Out>, grid_for(plan.count), plan, x, weight, bias, y);
 }
-template <class T>
-void conv_input_direct(std::string_view op, const ConvGeometry& g, const T* dy, const T* weight, const T* bias, T* dx) {
+template <class T, class Out>
+void conv_input_direct(std::string_view op, const ConvGeometry& g, const T* dy, const T* weight, const Out* bias, Out* dx) {
     const DirectPlan plan(g, true);
-    if (plan.count > 0) launch(op, &conv_input_direct_kernel<T>, grid_for(plan.count), plan, dy, weight, bias, dx);
+    if (plan.count > 0) launch(op, &conv_input_direct_kernel<T, Out>, grid_for(plan.count), plan, dy, weight, bias, dx);
 }
-template <class T>
-void conv_weight_direct(std::string_view op, WeightPlan plan, const T* x, const T* dy, T* dw) {
+template <class T, class Out>
+void conv_weight_direct(std::string_view op, WeightPlan plan, const T* x, const T* dy, Out* dw) {
     using C = ComputeType<T>;
     const std::int64_t count = plan.count();
     plan.parts = part_range(plan.pixels, count, 1, 4096, most_weight_parts<C>(count));
     const Grid grid{dim3(static_cast<unsigned>(count), static_cast<unsigned>(plan.parts.count)), dim3(block_threads)};
-    if (plan.parts.count == 1) return launch(op, &conv_weight_direct_kernel<T, T>, grid, plan, x, dy, dw);
+    if (plan.parts.count == 1) return launch(op, &conv_weight_direct_kernel<T, Out>, grid, plan, x, dy, dw);
     const Scratch<C> partial(plan.parts.count * count);
     launch(op, &conv_weight_direct_kernel<T, C>, grid, plan, x, dy, partial.data());
     add_parts(op, count, plan.parts.count, static_cast<const C*>(partial.data()), dw);

@@ -25,10 +25,11 @@ struct ColumnPlace {
     int image, target, z, y, x;
 };
 
-template <class T>
+template <class T, class Out = T>
 struct CorrelationData {
-    const T *source, *weight, *bias;
-    T* target;
+    const T *source, *weight;
+    const Out* bias;
+    Out* target;
 };
 
 template <class T, class Tile>
@@ -111,9 +112,9 @@ private:
     TapPlace (&taps_)[2][Tile::depth];
 };
 
-template <class T, int thread_rows>
+template <class T, class Out, int thread_rows>
 __global__ void __launch_bounds__(256, 2)
-    correlate_kernel(const __grid_constant__ Correlation plan, CorrelationData<T> data, int row_tiles, int classes) {
+    correlate_kernel(const __grid_constant__ Correlation plan, CorrelationData<T, Out> data, int row_tiles, int classes) {
     using C = ComputeType<T>;
     using Shape = Tile<C, thread_rows>;
     __shared__ Shape tile;
@@ -144,12 +145,12 @@ __global__ void __launch_bounds__(256, 2)
                     const ColumnPlace at = CorrelationSource<T, Shape>::column(plan, axes, col);
                     const int first = row0 + static_cast<int>(threadIdx.x) / 16 * thread_rows;
                     const std::int64_t channel = (static_cast<std::int64_t>(at.image) * plan.groups + group) * plan.target_channels + first;
-                    T* const to = data.target + channel * plan.target_size + at.target;
+                    Out* const to = data.target + channel * plan.target_size + at.target;
 #pragma unroll
                     for (int i = 0; i < thread_rows; ++i) {
                         if (first + i >= plan.target_channels) continue;
                         const C bias = data.bias ? static_cast<C>(data.bias[group * plan.target_channels + first + i]) : C{};
-                        to[static_cast<std::int64_t>(i) * plan.target_size] = static_cast<T>(sum[i][j] + bias);
+                        to[static_cast<std::int64_t>(i) * plan.target_size] = static_cast<Out>(sum[i][j] + bias);
                     }
                 }
             }
@@ -159,8 +160,8 @@ __global__ void __launch_bounds__(256, 2)
 }
 
 /// Computes a correlation by tiles. How high they are does not change the result, which has one order of summation.
-template <class T>
-void correlate_by_tiles(std::string_view op, const Correlation& plan, const CorrelationData<T>& data) {
+template <class T, class Out = T>
+void correlate_by_tiles(std::string_view op, const Correlation& plan, const CorrelationData<T, Out>& data) {
     std::int64_t columns = plan.images;  // of the largest class
     for (const CorrelationAxis& axis : plan.axes) columns *= ceil_div(axis.target, axis.backward ? axis.stride : 1);
     const int classes = plan.classes();
@@ -176,11 +177,11 @@ void correlate_by_tiles(std::string_view op, const Correlation& plan, const Corr
     };
     const std::int64_t enough = 2 * multi_processor_count();  // high tiles do more with what they load, if there are blocks for all
     if (plan.target_channels > 64 && blocks(128) >= enough)
-        run(&correlate_kernel<T, 8>, 128);
+        run(&correlate_kernel<T, Out, 8>, 128);
     else if (plan.target_channels > 32 && blocks(64) >= enough)
-        run(&correlate_kernel<T, 4>, 64);
+        run(&correlate_kernel<T, Out, 4>, 64);
     else
-        run(&correlate_kernel<T, 2>, 32);
+        run(&correlate_kernel<T, Out, 2>, 32);
 }
 
 }  // namespace headtorch::cuda::detail

@@ -182,8 +182,8 @@ std::int64_t most_weight_parts(std::int64_t count) {
                                     most_blocks_y);
 }
 
-template <class T>
-void weight_gradient_by_tiles(std::string_view op, WeightPlan plan, const T* x, const T* dy, T* dw) {
+template <class T, class Out>
+void weight_gradient_by_tiles(std::string_view op, WeightPlan plan, const T* x, const T* dy, Out* dw) {
     using C = ComputeType<T>;
     const std::int64_t count = plan.count();
     const auto run = [&](auto whole, auto partly, int rows) {
@@ -199,9 +199,9 @@ void weight_gradient_by_tiles(std::string_view op, WeightPlan plan, const T* x, 
         add_parts(op, count, plan.parts.count, static_cast<const C*>(partial.data()), dw);
     };
     if (plan.outputs > 32)
-        run(&weight_gradient_kernel<T, T, 4>, &weight_gradient_kernel<T, C, 4>, 64);
+        run(&weight_gradient_kernel<T, Out, 4>, &weight_gradient_kernel<T, C, 4>, 64);
     else
-        run(&weight_gradient_kernel<T, T, 2>, &weight_gradient_kernel<T, C, 2>, 32);
+        run(&weight_gradient_kernel<T, Out, 2>, &weight_gradient_kernel<T, C, 2>, 32);
 }
 
 }  // namespace headtorch::cuda::detail

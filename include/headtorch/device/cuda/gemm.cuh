@@ -58,25 +58,25 @@ private:
 };
 
 /// True when cuBLASLt took the product. A bias that it does not add itself is there before the product is added.
-template <class T>
-bool gemm_lt_or_added(std::string_view op, Product<T> p) {
+template <class T, class Out>
+bool gemm_lt_or_added(std::string_view op, Product<T, Out> p) {
     if (gemm_lt(op, p)) return true;
     if (!p.bias || p.add || p.epilogue != Epilogue::none) return false;
-    copy_matrices<T>(p.batch, {p.bias, p.c.rows, p.c.cols, 0, 1}, 0, p.c, p.c_batch);
+    copy_matrices<Out>(p.batch, {p.bias, p.c.rows, p.c.cols, 0, 1}, 0, p.c, p.c_batch);
     p.bias = nullptr;
     p.add = true;
     return gemm_lt(op, p);
 }
 
 /// Products of so little work that our own kernel, one tile and a few slices, takes no longer than the fastest.
-template <class T>
-bool is_tiny(const Product<T>& p) {
+template <class T, class Out>
+bool is_tiny(const Product<T, Out>& p) {
     return p.a.cols <= 64 && p.c.rows <= 16 && p.c.cols <= 64 && p.batch <= 16;
 }
 
 /// The product by the way that suits it. c_batch is not 0, unless batch is 1.
-template <class T>
-void gemm_any(std::string_view op, Product<T> p) {
+template <class T, class Out = T>
+void gemm_any(std::string_view op, Product<T, Out> p) {
     if (p.c.rows == 0 || p.c.cols == 0 || p.batch <= 0) return;
     if constexpr (Floating<T>) {
         LtMatrix place;
@@ -93,7 +93,7 @@ void gemm_any(std::string_view op, Product<T> p) {
             p.b = b.get();
             std::int64_t first = 0;
             while (first < p.batch) {
-                Product<T> part = p;
+                Product<T, Out> part = p;
                 part.batch = std::min(p.batch - first, most_blocks_y);
                 part.a.data += first * p.a_batch;
                 part.b.data += first * p.b_batch;
@@ -110,17 +110,19 @@ void gemm_any(std::string_view op, Product<T> p) {
 }  // namespace detail
 
 /// c = a b, or c += a b. Shapes [m, k], [k, n], [m, n] must agree; c must not overlap a or b, nor itself. k = 0 gives zeros.
-/// Halfs are summed in float, and rounded once. Integers wrap around as in PyTorch.
-template <class T>
-void gemm(Cuda, MatrixRef<const T> a, MatrixRef<const T> b, MatrixRef<T> c, Accumulate accumulate) {
-    detail::gemm_any<T>("matmul", {.a = a, .b = b, .c = c, .add = accumulate == Accumulate::yes});
+/// Halfs are summed in float, and rounded once, or not at all where c is of floats. Integers wrap around as in PyTorch.
+template <class T, class Out>
+    requires detail::StoredAs<T, Out>
+void gemm(Cuda, MatrixRef<const T> a, MatrixRef<const T> b, MatrixRef<Out> c, Accumulate accumulate) {
+    detail::gemm_any<T, Out>("matmul", {.a = a, .b = b, .c = c, .add = accumulate == Accumulate::yes});
 }
 
 /// c[i] (+)= a[i] b[i] for i in [0, batch), where matrix i of an operand starts at data + i * stride. stride_a and stride_b may be 0 (one
 /// matrix for all); stride_c may be 0 to sum all products into one matrix.
-template <class T>
+template <class T, class Out>
+    requires detail::StoredAs<T, Out>
 void gemm_batched(Cuda, std::int64_t batch, MatrixRef<const T> a, std::int64_t stride_a, MatrixRef<const T> b, std::int64_t stride_b,
-                  MatrixRef<T> c, std::int64_t stride_c, Accumulate accumulate) {
+                  MatrixRef<Out> c, std::int64_t stride_c, Accumulate accumulate) {
     if (batch <= 0) return;
     bool add = accumulate == Accumulate::yes;
     if (stride_c == 0 && batch > 1) {
@@ -131,7 +133,7 @@ void gemm_batched(Cuda, std::int64_t batch, MatrixRef<const T> a, std::int64_t s
             batch = 1;
         }
         for (std::int64_t i = 0; i < batch; ++i) {
-            detail::gemm_any<T>("matmul", {.a = a, .b = b, .c = c, .add = add});
+            detail::gemm_any<T, Out>("matmul", {.a = a, .b = b, .c = c, .add = add});
             a.data += stride_a;
             b.data += stride_b;
             add = true;
@@ -144,13 +146,14 @@ void gemm_batched(Cuda, std::int64_t batch, MatrixRef<const T> a, std::int64_t s
         c.rows *= batch;
         batch = 1;
     }
-    detail::gemm_any<T>("matmul", {batch, a, b, c, stride_a, stride_b, stride_c, nullptr, add});
+    detail::gemm_any<T, Out>("matmul", {batch, a, b, c, stride_a, stride_b, stride_c, nullptr, add});
 }
 
 /// c = a b + bias, which has one element for each column, or is null; then the epilogue's function of it.
-template <class T>
-void gemm_bias(Cuda, MatrixRef<const T> a, MatrixRef<const T> b, const T* bias, MatrixRef<T> c, Epilogue epilogue = Epilogue::none) {
-    detail::gemm_any<T>("linear", {.a = a, .b = b, .c = c, .bias = bias, .epilogue = epilogue});
+template <class T, class Out>
+    requires detail::StoredAs<T, Out>
+void gemm_bias(Cuda, MatrixRef<const T> a, MatrixRef<const T> b, const Out* bias, MatrixRef<Out> c, Epilogue epilogue = Epilogue::none) {
+    detail::gemm_any<T, Out>("linear", {.a = a, .b = b, .c = c, .bias = bias, .epilogue = epilogue});
 }
 
 }  // namespace headtorch::cuda

@@ -21,13 +21,13 @@ enum class Epilogue { none, relu, gelu };
 namespace detail {
 
 /// c (+)= a b (+ bias) for a batch; matrix i of an operand starts at data + i * its batch stride.
-template <class T>
+template <class T, class Out = T>
 struct Product {
     std::int64_t batch = 1;
     MatrixRef<const T> a, b;
-    MatrixRef<T> c;
+    MatrixRef<Out> c;
     std::int64_t a_batch = 0, b_batch = 0, c_batch = 0;
-    const T* bias = nullptr;  ///< one for each column, or null
+    const Out* bias = nullptr;  ///< one for each column, or null
     bool add = false;
     Epilogue epilogue = Epilogue::none;
 
@@ -88,8 +88,8 @@ struct ProductSource {
     __device__ TilePlace b_place(int e) const { return from_b.place(e); }
 };
 
-template <class T, int thread_rows>
-__global__ void __launch_bounds__(256, 2) gemm_kernel(Product<T> p, std::int64_t col_tiles) {
+template <class T, class Out, int thread_rows>
+__global__ void __launch_bounds__(256, 2) gemm_kernel(Product<T, Out> p, std::int64_t col_tiles) {
     using C = ProductType<T>;
     using Shape = Tile<C, thread_rows>;
     __shared__ Shape tile;
@@ -107,18 +107,18 @@ __global__ void __launch_bounds__(256, 2) gemm_kernel(Product<T> p, std::int64_t
             for (int q = 0; q < 4; ++q) {
                 const std::int64_t row = row0 + threadIdx.x / 16 * thread_rows + r, col = col0 + threadIdx.x % 16 * 4 + q;
                 if (row >= p.c.rows || col >= p.c.cols) continue;
-                T& to = p.c.data[i * p.c_batch + row * p.c.row_stride + col * p.c.col_stride];
+                Out& to = p.c.data[i * p.c_batch + row * p.c.row_stride + col * p.c.col_stride];
                 C value = sum[r][q];
                 if (p.add) value += as_factor(to);
                 if (p.bias) value += as_factor(p.bias[col]);
-                to = static_cast<T>(apply_epilogue(p.epilogue, value));
+                to = static_cast<Out>(apply_epilogue(p.epilogue, value));
             }
     }
 }
 
 /// Any product at all. Where c_batch is 0, batch must be 1.
-template <class T>
-void gemm_tiled(std::string_view op, const Product<T>& p) {
+template <class T, class Out = T>
+void gemm_tiled(std::string_view op, const Product<T, Out>& p) {
     if (p.c.rows == 0 || p.c.cols == 0 || p.batch <= 0) return;
     const auto run = [&](auto kernel, int rows, int cols) {
         const std::int64_t col_tiles = ceil_div(p.c.cols, cols), tiles = ceil_div(p.c.rows, rows) * col_tiles;
@@ -126,9 +126,9 @@ void gemm_tiled(std::string_view op, const Product<T>& p) {
         launch(op, kernel, grid, p, col_tiles);
     };
     if (p.c.rows <= 32)
-        run(&gemm_kernel<T, 2>, 32, 64);
+        run(&gemm_kernel<T, Out, 2>, 32, 64);
     else
-        run(&gemm_kernel<T, 4>, 64, 64);
+        run(&gemm_kernel<T, Out, 4>, 64, 64);
 }
 
 }  // namespace detail

@@ -69,13 +69,15 @@ struct LtMatrix {
 struct LtProblem {
     std::int64_t m, n, k, batch;
     LtMatrix a, b, c;
-    std::int64_t type, tf32, add, epilogue, device;
+    std::int64_t type, result;  ///< cudaDataType_t of a and b, and of c and the bias
+    std::int64_t tf32, add, epilogue, device;
     std::int64_t alignment[4];  ///< of a, b, c and the bias, in bytes
 
-    using Words = std::array<std::int64_t, 28>;
+    using Words = std::array<std::int64_t, 29>;
     Words words() const {
-        Words all{m, n, k, batch, type, tf32, add, epilogue, device, alignment[0], alignment[1], alignment[2], alignment[3]};
-        std::size_t at = 13;
+        Words all{m,   n,        k,      batch,        type,         result,       tf32,
+                  add, epilogue, device, alignment[0], alignment[1], alignment[2], alignment[3]};
+        std::size_t at = 14;
         for (const LtMatrix& x : {a, b, c})
             for (const std::int64_t word : {x.rows, x.cols, x.ld, x.batch_stride, std::int64_t{x.transposed}}) all[at++] = word;
         return all;
@@ -107,8 +109,9 @@ void lt_set(LtPlan& plan, cublasLtMatmulDescAttributes_t what, V value, std::str
     check(cublasLtMatmulDescSetAttribute(&plan.product, what, &value, sizeof value), op, "cublasLtMatmulDescSetAttribute");
 }
 
-inline LtPlan make_lt_plan(const LtProblem& problem, const void* bias, cudaDataType_t type, std::string_view op) {
+inline LtPlan make_lt_plan(const LtProblem& problem, const void* bias, std::string_view op) {
     LtPlan plan;
+    const auto type = static_cast<cudaDataType_t>(problem.type), result = static_cast<cudaDataType_t>(problem.result);
     const auto compute = type == CUDA_R_64F                        ? CUBLAS_COMPUTE_64F
                          : type == CUDA_R_32F && problem.tf32 != 0 ? CUBLAS_COMPUTE_32F_FAST_TF32
                                                                    : CUBLAS_COMPUTE_32F;
@@ -124,8 +127,8 @@ inline LtPlan make_lt_plan(const LtProblem& problem, const void* bias, cudaDataT
     lt_set(plan, CUBLASLT_MATMUL_DESC_EPILOGUE, after, op);
     if (bias) lt_set(plan, CUBLASLT_MATMUL_DESC_BIAS_POINTER, bias, op);
 
-    const auto layout = [&](cublasLtMatrixLayoutOpaque_t& to, const LtMatrix& x) {
-        check(cublasLtMatrixLayoutInit(&to, type, static_cast<std::uint64_t>(x.rows), static_cast<std::uint64_t>(x.cols), x.ld), op,
+    const auto layout = [&](cublasLtMatrixLayoutOpaque_t& to, const LtMatrix& x, cudaDataType_t of) {
+        check(cublasLtMatrixLayoutInit(&to, of, static_cast<std::uint64_t>(x.rows), static_cast<std::uint64_t>(x.cols), x.ld), op,
               "cublasLtMatrixLayoutInit");
         if (problem.batch == 1) return;
         const auto count = static_cast<std::int32_t>(problem.batch);
@@ -134,9 +137,9 @@ inline LtPlan make_lt_plan(const LtProblem& problem, const void* bias, cudaDataT
         check(cublasLtMatrixLayoutSetAttribute(&to, CUBLASLT_MATRIX_LAYOUT_STRIDED_BATCH_OFFSET, &x.batch_stride, sizeof x.batch_stride),
               op, "cublasLtMatrixLayoutSetAttribute");
     };
-    layout(plan.a, problem.a);
-    layout(plan.b, problem.b);
-    layout(plan.c, problem.c);
+    layout(plan.a, problem.a, type);
+    layout(plan.b, problem.b, type);
+    layout(plan.c, problem.c, result);
 
     cublasLtMatmulPreferenceOpaque_t preference{};
     check(cublasLtMatmulPreferenceInit(&preference), op, "cublasLtMatmulPreferenceInit");
@@ -149,7 +152,7 @@ inline LtPlan make_lt_plan(const LtProblem& problem, const void* bias, cudaDataT
     prefer(CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_C_BYTES, static_cast<std::uint32_t>(problem.alignment[2]));
     prefer(CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_D_BYTES, static_cast<std::uint32_t>(problem.alignment[2]));
     // where the depth is divided among blocks, halfs would be rounded in between
-    if (type == CUDA_R_16F || type == CUDA_R_16BF)
+    if (result == CUDA_R_16F || result == CUDA_R_16BF)
         prefer(CUBLASLT_MATMUL_PREF_REDUCTION_SCHEME_MASK, std::uint32_t{CUBLASLT_REDUCTION_SCHEME_COMPUTE_TYPE});
 
     cublasLtMatmulHeuristicResult_t chosen{};
@@ -164,13 +167,13 @@ inline LtPlan make_lt_plan(const LtProblem& problem, const void* bias, cudaDataT
 }
 
 /// This thread's plan for a problem.
-inline LtPlan& lt_plan(const LtProblem& problem, const void* bias, cudaDataType_t type, std::string_view op) {
+inline LtPlan& lt_plan(const LtProblem& problem, const void* bias, std::string_view op) {
     static thread_local std::unordered_map<LtProblem::Words, LtPlan, WordsHash> plans;
     const LtProblem::Words key = problem.words();
     const auto known = plans.find(key);
     if (known != plans.end()) return known->second;
     if (plans.size() >= 4096) plans.clear();  // shapes that never come again
-    return plans.emplace(key, make_lt_plan(problem, bias, type, op)).first->second;
+    return plans.emplace(key, make_lt_plan(problem, bias, op)).first->second;
 }
 
 /// Largest power of two up to 256 that divides the address, and the step from matrix to matrix, in bytes.
@@ -200,8 +203,8 @@ bool lt_matrix(MatrixRef<T> x, std::int64_t batch_stride, LtMatrix& to) {
 
 /// True when the product was left to cuBLASLt; false when it does not take it, for us to do it ourselves. a and b are readable (lt_matrix),
 /// c has rows without gaps, and batch is at most 65535.
-template <class T>
-bool gemm_lt(std::string_view op, const Product<T>& p) {
+template <class T, class Out>
+bool gemm_lt(std::string_view op, const Product<T, Out>& p) {
     LtProblem problem{};
     // c = a b, row-major, is c' = b' a', column-major: the factors change places
     if (!lt_matrix(p.b, p.b_batch, problem.a) || !lt_matrix(p.a, p.a_batch, problem.b) || !lt_matrix(p.c, p.c_batch, problem.c))
@@ -216,16 +219,17 @@ bool gemm_lt(std::string_view op, const Product<T>& p) {
     problem.batch = p.batch;
     if (p.batch == 1) problem.a.batch_stride = problem.b.batch_stride = problem.c.batch_stride = 0;
     problem.type = cuda_type<T>;
+    problem.result = cuda_type<Out>;
     problem.tf32 = std::same_as<T, float> && is_tf32_allowed();
     problem.add = p.add;
     problem.epilogue = static_cast<std::int64_t>(p.epilogue);
     problem.device = current_device();
-    const auto step = [&](const LtMatrix& x) { return x.batch_stride * static_cast<std::int64_t>(sizeof(T)); };
-    problem.alignment[0] = alignment_of(p.b.data, step(problem.a));
-    problem.alignment[1] = alignment_of(p.a.data, step(problem.b));
-    problem.alignment[2] = alignment_of(p.c.data, step(problem.c));
+    const auto step = [](const LtMatrix& x, std::size_t size) { return x.batch_stride * static_cast<std::int64_t>(size); };
+    problem.alignment[0] = alignment_of(p.b.data, step(problem.a, sizeof(T)));
+    problem.alignment[1] = alignment_of(p.a.data, step(problem.b, sizeof(T)));
+    problem.alignment[2] = alignment_of(p.c.data, step(problem.c, sizeof(Out)));
     problem.alignment[3] = p.bias ? alignment_of(p.bias, 0) : 0;
-    LtPlan& plan = lt_plan(problem, p.bias, cuda_type<T>, op);
+    LtPlan& plan = lt_plan(problem, p.bias, op);
     if (!plan.possible) return false;
 
     if (p.bias) lt_set(plan, CUBLASLT_MATMUL_DESC_BIAS_POINTER, static_cast<const void*>(p.bias), op);

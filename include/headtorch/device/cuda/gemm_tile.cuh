@@ -6,6 +6,7 @@
 /// it multiplies one slice out of shared memory, the next is on its way.
 /// After V. Volkov and J. Demmel, "Benchmarking GPUs to tune dense linear algebra", SC 2008.
 
+#include <concepts>
 #include <cstdint>
 #include <type_traits>
 
@@ -27,6 +28,10 @@ struct ProductOf<T> {
 };
 template <class T>
 using ProductType = typename ProductOf<T>::type;
+
+/// Results may be of the operands' type; those of halfs may also stay floats.
+template <class T, class Out>
+concept StoredAs = std::same_as<T, Out> || (Half<T> && std::same_as<Out, float>);
 
 template <class T>
 __device__ inline ProductType<T> as_factor(T x) {
