@@ -54,10 +54,9 @@ int main(int argc, char** argv) {
         const double h = 1e-6;
         const Tensor<double> quotient = (activation.apply(x + h) - activation.apply(x - h)) / (2 * h);
         const Tensor<double> difference = ((slope - quotient) / (abs(slope) + 1)).abs();
-        for (std::int64_t i = 0; i < x.numel(); ++i) {
-            const double at = x[i].item(), error = difference[i].item();
-            if (std::abs(at) > 2 * h && !std::isnan(error)) largest_error = std::max(largest_error, error);
-        }
+        const std::vector<double> at = x.tolist(), errors = difference.tolist();
+        for (std::size_t i = 0; i < at.size(); ++i)
+            if (std::abs(at[i]) > 2 * h && !std::isnan(errors[i])) largest_error = std::max(largest_error, errors[i]);
 
         std::vector<std::string> row = {activation.name};
         for (const std::int64_t i : {400, 600, 800}) row.push_back(examples::format("%.4f", y[i].item()));

@@ -49,7 +49,7 @@ std::vector<double> accuracies(MultiClassifier& net, const auto& loader) {
     net.eval();
     Tensor<std::int64_t> right = zeros<std::int64_t>({40});
     std::int64_t count = 0;
-    for (const auto& [images, labels] : loader) {
+    for (const auto& [images, labels] : loader.template to<DefaultDevice>()) {
         right += ((net(images) > 0.5f) == (labels > 0.5f)).sum(0);
         count += labels.size(0);
     }
@@ -95,7 +95,7 @@ int main(int argc, char** argv) {
     for (std::int64_t epoch = 1; epoch <= options.epochs; ++epoch) {
         train::Progress progress(train.size(), {.description = message("epoch ", epoch)});
         double sum = 0;
-        for (const auto& [images, labels] : train) {
+        for (const auto& [images, labels] : train.to<DefaultDevice>()) {
             adam.zero_grad();
             const Tensor<> loss = nn::binary_cross_entropy(net(images), labels);
             loss.backward();
@@ -119,11 +119,11 @@ int main(int argc, char** argv) {
     if (options.plots) {
         NoGrad guard;
         net.eval();
-        std::vector<Tensor<std::uint8_t>> shown;
+        std::vector<Tensor<std::uint8_t, Cpu>> shown;
         std::vector<viz::Caption> captions;
         for (std::int64_t i = 0; i < std::min<std::int64_t>(8, test_set.size()); ++i) {
             const auto [image, labels] = test_set[i];
-            const auto answers = net(to_network(image).unsqueeze(0))[0];
+            const auto answers = net(to_network(image).unsqueeze(0).to<DefaultDevice>())[0].to<Cpu>();
             const std::int64_t right = ((answers > 0.5f) == (labels > 0.5f)).sum().item();
             std::string text;  // what it is surest of, and how many of the forty answers are right
             for (const std::int64_t k : topk(answers, 3).indices.tolist())

@@ -69,7 +69,7 @@ const Tensor<>& filters_of(const ResNet& net) { return net.conv.weight; }
 
 // Images as bytes, their labels, and what the classes are called.
 struct Images {
-    data::TensorDataset<Tensor<std::uint8_t>, Tensor<std::int64_t>> train, test;
+    data::TensorDataset<Tensor<std::uint8_t, Cpu>, Tensor<std::int64_t, Cpu>> train, test;
     std::array<std::string_view, 10> classes;
 };
 
@@ -106,7 +106,8 @@ Found count_found(Net& net, const auto& test) {
     NoGrad guard;
     net.eval();
     Found found;
-    for (const auto& [images, labels] : data::DataLoader(data::transformed(test, to_network), {.batch_size = 250})) {
+    const data::DataLoader loader(data::transformed(test, to_network), {.batch_size = 250});
+    for (const auto& [images, labels] : loader.template to<DefaultDevice>()) {
         const auto guesses = net(images).argmax(1).tolist(), truth = labels.tolist();
         for (std::size_t i = 0; i < truth.size(); ++i) {
             const auto k = static_cast<std::size_t>(truth[i]);
@@ -124,7 +125,7 @@ double train_epoch(Net& net, auto& optimizer, auto& scheduler, const auto& loade
     train::Progress progress(loader.size(), {.description = message("epoch ", epoch)});
     double sum = 0, running = 0;
     std::int64_t batch = 0;
-    for (const auto& [images, labels] : loader) {
+    for (const auto& [images, labels] : loader.template to<DefaultDevice>()) {
         optimizer.zero_grad();
         const Tensor<> loss = nn::cross_entropy(net(images), labels);
         loss.backward();
@@ -180,7 +181,7 @@ void run(Net& net, const Images& images, const examples::Options& options, examp
     NoGrad guard;
     again.eval();
     const auto [four, labels] = images.test.slice(0, 4);
-    const auto guesses = again(to_network(four)).argmax(1).tolist(), truth = labels.tolist();
+    const auto guesses = again(to_network(four).template to<DefaultDevice>()).argmax(1).tolist(), truth = labels.tolist();
     std::vector<viz::Caption> captions;
     for (std::size_t i = 0; i < truth.size(); ++i) {
         const std::string guess(images.classes[static_cast<std::size_t>(guesses[i])]),

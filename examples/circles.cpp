@@ -24,7 +24,7 @@ struct TanhNet : nn::Module<TanhNet> {
 void by_hand(const examples::Options& options, examples::Page& page, examples::Result& result) {
     page.heading("By hand");
     const auto [x, y] = data::make_circles(500, {.noise = 0.1, .random_state = options.seed, .factor = 0.3});
-    const Tensor<> target = y.to<float>().unsqueeze(1);  // [500, 1], as the network's output
+    const auto target = y.to<float>().unsqueeze(1);  // [500, 1], as the network's output
     const data::DataLoader loader(data::TensorDataset(x, target), {.batch_size = 5});
 
     TanhNet net;
@@ -34,7 +34,7 @@ void by_hand(const examples::Options& options, examples::Page& page, examples::R
     const std::int64_t epochs = options.epochs > 0 ? options.epochs : 50;
     for (std::int64_t epoch = 1; epoch <= epochs; ++epoch) {
         double sum = 0;
-        for (const auto& [points, targets] : loader) {
+        for (const auto& [points, targets] : loader.to<DefaultDevice>()) {
             const Tensor<> loss = nn::binary_cross_entropy(net(points), targets);
             loss.backward();
             sum += loss.item();
@@ -50,7 +50,8 @@ void by_hand(const examples::Options& options, examples::Page& page, examples::R
     }
 
     NoGrad guard;
-    const double accuracy = ((net(x) > 0.5) == (target > 0.5)).to<double>().mean().item();
+    const auto found = net(x.to<DefaultDevice>()).to<Cpu>() > 0.5;
+    const double accuracy = (found == (target > 0.5)).to<double>().mean().item();
     result.add("hand_accuracy", accuracy).called("by hand: share of points on the right side");
     if (!options.plots) return;
     viz::Figure regions({.title = "Two hidden units, trained by hand", .x_label = "x₁", .y_label = "x₂", .equal_axes = true});
@@ -71,7 +72,7 @@ void with_logits(const examples::Options& options, examples::Page& page, example
 
     // The tutorial is one long script: four regressions have drawn 188 random numbers before this. Without this line the network starts
     // elsewhere; a start from which the circles are not told apart is among the possible ones.
-    rand({188});
+    rand<float, Cpu>({188});
 
     // Braces make C++ build the layers from left to right, so that they draw their first weights in the order in which PyTorch would.
     nn::Sequential<> net{nn::Linear<>(2, 5), nn::ReLU(), nn::Linear<>(5, 1)};
@@ -82,7 +83,7 @@ void with_logits(const examples::Options& options, examples::Page& page, example
     double mean_loss = 0;
     for (std::int64_t epoch = 1; epoch <= epochs; ++epoch) {
         double sum = 0;
-        for (const auto& [points, targets] : loader) {
+        for (const auto& [points, targets] : loader.to<DefaultDevice>()) {
             adam.zero_grad();
             const Tensor<> loss = nn::binary_cross_entropy_with_logits(net(points), targets);
             loss.backward();

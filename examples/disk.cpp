@@ -29,8 +29,7 @@ int main(int argc, char** argv) {
     examples::Page page(options, "Disk");
 
     // 3,000 points in [-1, 1) x [-1, 1); the square has area 4, the disk 2.
-    const Tensor<> x = empty({3000, 2});
-    x.uniform_(-1, 1);
+    const Tensor<> x = empty<float, Cpu>({3000, 2}).uniform_(-1, 1).to<DefaultDevice>();  // few enough to lie where the network is
     const double radius = std::sqrt(2 / std::numbers::pi);
     const auto inside = (x.square().sum({1}) < radius * radius).to<std::int64_t>();
     const data::DataLoader loader(data::TensorDataset(x, inside), {.batch_size = 32, .shuffle = true});

@@ -48,7 +48,7 @@ void run(auto& net, auto& optimizer, const data::FashionMNIST& train, const data
         train::Progress progress(train_loader.size(), {.description = message("epoch ", epoch)});
         train::Accuracy accuracy;
         double loss_sum = 0;
-        for (const auto& [images, labels] : train_loader) {
+        for (const auto& [images, labels] : train_loader.template to<DefaultDevice>()) {
             optimizer.zero_grad();
             const Tensor<> scores = net(images);
             const Tensor<> loss = nn::cross_entropy(scores, labels);
@@ -79,7 +79,7 @@ void run(auto& net, auto& optimizer, const data::FashionMNIST& train, const data
         NoGrad guard;
         net.eval();
         const auto [images, labels] = test.slice(0, 25);
-        const auto truth = labels.tolist(), found = net(images).argmax(1).tolist();
+        const auto truth = labels.tolist(), found = net(images.template to<DefaultDevice>()).argmax(1).tolist();
         std::vector<viz::Caption> captions;
         for (std::size_t i = 0; i < found.size(); ++i) {
             const std::string guess(test.classes[static_cast<std::size_t>(found[i])]),

@@ -12,16 +12,16 @@
 using namespace headtorch;
 
 // A trainable activation of our own: y = 1 / soft_exponential(x) + beta. The formula is written for single numbers; pointwise() makes
-// one fused op of it, over tensors of any shape, and finds the derivatives by x, alpha and beta.
+// one fused op of it, over tensors of any shape and on any device, and finds the derivatives by x, alpha and beta.
+struct Formula {
+    constexpr auto operator()(const auto& x, const auto& a, const auto& b) const {
+        return 1 / math::where(a < 0, -math::log(1 - a * (x + a)) / a, (math::exp(a * x) - 1) / a + a) + b;
+    }
+};
 struct SoftExponential2 : nn::Module<SoftExponential2> {
     nn::Parameter<> alpha = tensor(0.1), beta = tensor(7.0);
 
-    Tensor<> forward(const Tensor<>& input) const {
-        const auto formula = [](const auto& x, const auto& a, const auto& b) {
-            return 1 / math::where(a < 0, -math::log(1 - a * (x + a)) / a, (math::exp(a * x) - 1) / a + a) + b;
-        };
-        return pointwise(formula, input, alpha, beta);
-    }
+    Tensor<> forward(const Tensor<>& input) const { return pointwise(Formula(), input, alpha, beta); }
 };
 
 // All six start at the same line.

@@ -12,9 +12,9 @@ using namespace headtorch;
 
 // The weights, and the bias as the last, that leave the least sum of squares: (A'A)⁻¹ A'y, where A is x with a column of ones.
 template <int columns>
-std::vector<double> closed_form(const Tensor<>& x, const Tensor<>& y) {
-    const Tensor<double> a = cat({x, ones({x.size(0), 1})}, 1).to<double>();
-    const Tensor<double> squares = matmul(a.t(), a), products = matmul(a.t(), y.to<double>());
+std::vector<double> closed_form(const Tensor<float, Cpu>& x, const Tensor<float, Cpu>& y) {
+    const auto a = cat({x, ones<float, Cpu>({x.size(0), 1})}, 1).to<double>();
+    const auto squares = matmul(a.t(), a), products = matmul(a.t(), y.to<double>());
     const Eigen::Matrix<double, columns, columns> ata = as_matrix(squares);  // as_matrix: Eigen's view of a tensor's memory
     const Eigen::Matrix<double, columns, 1> solution = ata.inverse() * as_matrix(products);
     return {solution.begin(), solution.end()};
@@ -23,7 +23,7 @@ std::vector<double> closed_form(const Tensor<>& x, const Tensor<>& y) {
 template <int features>
 void run(const examples::Options& options, examples::Page& page, examples::Result& result) {
     const auto [x, targets] = data::make_regression(500, {.n_features = features, .noise = 10, .random_state = 0});
-    const Tensor<> y = targets.unsqueeze(1);  // [500, 1], as the network's output
+    const auto y = targets.unsqueeze(1);  // [500, 1], as the network's output
     const std::string title = features == 1 ? "1 feature" : message(features, " features"), key = features == 1 ? "one_" : "three_";
     const data::DataLoader loader(data::TensorDataset(x, y), {.batch_size = 50, .shuffle = true});
 
@@ -32,7 +32,7 @@ void run(const examples::Options& options, examples::Page& page, examples::Resul
     double mean_loss = 0;
     for (std::int64_t epoch = 1; epoch <= options.epochs; ++epoch) {
         double sum = 0;
-        for (const auto& [batch, truth] : loader) {
+        for (const auto& [batch, truth] : loader.template to<DefaultDevice>()) {
             sgd.zero_grad();
             const Tensor<> loss = nn::mse_loss(net(batch), truth);
             loss.backward();
@@ -65,7 +65,7 @@ void run(const examples::Options& options, examples::Page& page, examples::Resul
                      "linear_regression.png", "The points, and the line that was learned from them.",
                      "A cloud of points that rises to the right; a straight line runs through its middle.");
     else
-        page.picture(viz::residuals(y, net(x), {.title = "Linear regression of three features: residuals"}),
+        page.picture(viz::residuals(y, net(x.template to<DefaultDevice>()), {.title = "Linear regression of three features: residuals"}),
                      "linear_regression_residuals.png",
                      "Three features: what the prediction leaves over is noise with a standard deviation of 10, and nothing else.",
                      "Points scattered evenly around a level line at zero, and beside them a histogram like a bell.");

@@ -27,8 +27,8 @@ int main(int argc, char** argv) {
     examples::Page page(options, "Two moons");
 
     // 640 points to train with, 160 to tell when to stop, 200 to test with. The network's output is [n, 1], so the targets are, too.
-    const auto [x, y] = data::make_moons<double>(1000, {.noise = 0.3, .random_state = options.seed});
-    const auto target = y.to<double>().unsqueeze(1);
+    const auto [points, moon] = data::make_moons<double>(1000, {.noise = 0.3, .random_state = options.seed});
+    const auto x = points.to<DefaultDevice>(), target = moon.to<double>().unsqueeze(1).to<DefaultDevice>();
     const auto [x_rest, x_test, y_rest, y_test] = data::train_test_split(x, target, {.test_size = 0.2, .random_state = 42});
     const auto [x_train, x_valid, y_train, y_valid] = data::train_test_split(x_rest, y_rest, {.test_size = 0.2, .random_state = 42});
 
@@ -66,8 +66,8 @@ int main(int argc, char** argv) {
     const auto probability = net(x_test);
     if (options.plots) {
         const std::vector<std::string> moons = {"upper moon", "lower moon"};
-        viz::Figure points({.title = "Two moons", .equal_axes = true});
-        page.picture(points.scatter(x, y, moons), "moons_data.png", "The 1,000 points: two half circles, with noise.",
+        viz::Figure data({.title = "Two moons", .equal_axes = true});
+        page.picture(data.scatter(points, moon, moons), "moons_data.png", "The 1,000 points: two half circles, with noise.",
                      "Two crescents of points, one opening down, one up, whose ends reach into one another.");
 
         page.picture(viz::learning_curves(history, {.title = "Binary cross entropy"}), "moons_loss.png",

@@ -60,12 +60,12 @@ int main(int argc, char** argv) {
     page.setting("--epochs", options.epochs > 0 ? message(options.epochs) : "5, and 20 for the deep network");
 
     data::RandomState random(2020);
-    const Tensor<double> points = sort(random.randn(500)).values;
+    const Tensor<double> points = sort(random.randn(500)).values.to<DefaultDevice>();  // few enough to lie where the networks are
     const Tensor<> x = points.to<float>().unsqueeze(1), y = (points.square() + 15 * points.sin().pow(3)).to<float>().unsqueeze(1);
 
     // The tutorial is one long script: its linear regressions have drawn 46 random numbers before this. Without this line the networks
     // start elsewhere, and learn as well.
-    rand({46});
+    rand<float, Cpu>({46});
 
     Shallow shallow;
     const std::vector<double> losses = learn(shallow, x, y, options.epochs > 0 ? options.epochs : 5, page);

@@ -46,7 +46,7 @@ int main(int argc, char** argv) {
     end_of("Made from values, of one value, at random");
 
     // --- what a tensor is ----------------------------------------------------------------------------------------------------
-    const Tensor<> X = tensor({{1, 2, 3}, {4, 5, 6}});  // Tensor<> is Tensor<float, Cpu>
+    const Tensor<> X = tensor({{1, 2, 3}, {4, 5, 6}});  // Tensor<> is Tensor<float, DefaultDevice>: on the CPU, or on a GPU
     show("X", X);
     show("X.dtype()", X.dtype());
     show("X.shape()", X.shape());
@@ -80,12 +80,14 @@ int main(int argc, char** argv) {
     end_of("Indexing");
 
     // --- Eigen: one memory, two names -----------------------------------------------------------------------------------------------
-    auto map = as_matrix(X);  // an Eigen::Map; it wants X to outlive it
+    const Tensor<float, Cpu> host = X.to<Cpu>();  // Eigen works in the host's memory: X itself, or of a GPU's a copy
+    auto map = as_matrix(host);                   // an Eigen::Map; it wants the tensor to outlive it
     map(0, 2) = 7;
+    X.copy_(host.to<DefaultDevice>());
     show("as_matrix(X)(0, 2) = 7; X", X);
     Eigen::MatrixXf matrix(2, 2);
     matrix << 1, 2, 3, 4;
-    const Tensor<> Y = from_eigen(matrix);  // Eigen goes down the columns: strides, not a copy
+    const auto Y = from_eigen(matrix);  // Eigen goes down the columns: strides, not a copy
     matrix(0, 1) = 20;
     show("matrix(0, 1) = 20; from_eigen(matrix)", Y);
     show("from_eigen(Eigen::MatrixXf(map.cwiseAbs2()))", from_eigen(Eigen::MatrixXf(map.cwiseAbs2())));  // takes what Eigen made
@@ -94,14 +96,15 @@ int main(int argc, char** argv) {
     // --- NumPy's files ---------------------------------------------------------------------------------------------------------------
     const std::string file = options.file("tensors.npy");
     io::save_npy(file, X);
-    const Tensor<> Z = io::load_npy(file).get<float>();
+    const auto Z = io::load_npy(file).get<float, Cpu>();
     show("load_npy(\"tensors.npy\")", Z);
-    show("equal(X, Z)", equal(X, Z));
+    show("equal(X, Z)", equal(X.to<Cpu>(), Z));
     end_of("NumPy's files");
 
     // --- devices ----------------------------------------------------------------------------------------------------------------------
     show("X.device()", X.device());
-    show("X.to<Cpu>().is_same(X)", X.to<Cpu>().is_same(X));  // it is there already: no copy
+    const char* there = X.device() == DeviceKind::cpu ? "Cpu" : "Cuda";
+    show(message("X.to<", there, ">().is_same(X)"), X.to<DefaultDevice>().is_same(X));  // it is there already: no copy
     end_of("Devices");
 
     examples::Result().add("sum", X.sum().item(), 1).called("sum of X").add("mean", X.mean().item()).called("mean of X").print(page);

@@ -3,6 +3,8 @@
 
 #include "examples/common/cli.hpp"
 
+#include <unistd.h>
+
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <charconv>
@@ -57,6 +59,19 @@ std::string shell_word(const std::string& text) {
     return result + "'";
 }
 
+/// Lets the program for the other device, which lies beside this one, go on in its place with the same arguments.
+[[noreturn]] void replace_program(const Options& options, const std::string& device, const char* const* argv) {
+    std::error_code unknown;
+    std::filesystem::path self = std::filesystem::read_symlink("/proc/self/exe", unknown);  // Linux; elsewhere as it was called
+    if (unknown) self = argv[0];
+    const std::filesystem::path other = self.parent_path() / (device == "cuda" ? options.name + "-cuda" : options.name);
+    std::fflush(stdout);
+    ::execv(other.c_str(), const_cast<char* const*>(argv));
+    fail(options, "--device " + device + ": there is no " + other.filename().string() + " beside this program; " +
+                      (device == "cuda" ? "it is built where the CUDA Toolkit is found: cmake -B build -D HEADTORCH_CUDA=ON && cmake --build build"
+                                        : "it is built from the same source"));
+}
+
 std::string program_name;  // NOLINT: the terminate handler takes no argument
 
 [[noreturn]] void report_and_exit() {
@@ -81,8 +96,8 @@ void fail(const Options& options, const std::string& text) {
     std::exit(2);
 }
 
-Options parse(int argc, const char* const* argv, const std::string& name, const std::string& description, Options defaults,
-              const Extras& extras) {
+Options parse_for(headtorch::DeviceKind built_for, std::string (*gpu)(), int argc, const char* const* argv, const std::string& name,
+                  const std::string& description, Options defaults, const Extras& extras) {
     Options options = std::move(defaults);
     options.name = name;
     options.description = description;
@@ -94,6 +109,8 @@ Options parse(int argc, const char* const* argv, const std::string& name, const 
     std::string threads = std::to_string(options.threads);
     std::string out = options.out.string();
     std::string data = options.data.string();
+    std::string device(headtorch::name(built_for));
+    options.device = device;
     bool no_plots = !options.plots, live = options.live;
 
     CLI::App app(description, name);
@@ -102,6 +119,7 @@ Options parse(int argc, const char* const* argv, const std::string& name, const 
     app.add_option("--threads", threads, "Threads for large operations; 0: all that the machine has")
         ->type_name("N")
         ->capture_default_str();
+    if (extras.device) app.add_option("--device", device, "Where the network is: cpu or cuda")->type_name("NAME")->capture_default_str();
     app.add_option("--out", out, "Directory for the pictures, and for a page that shows them (index.html); made if need be")
         ->type_name("DIR")
         ->capture_default_str();
@@ -124,6 +142,9 @@ Options parse(int argc, const char* const* argv, const std::string& name, const 
         fail(options, std::string(failure.what()) + " (--help lists the options)");
     }
 
+    if (device != "cpu" && device != "cuda") fail(options, "--device takes cpu or cuda, not '" + device + "'");
+    if (device != options.device) replace_program(options, device, argv);
+
     options.seed = number(options, "--seed", seed, 0, std::numeric_limits<std::uint64_t>::max());
     if (app.count("--epochs") > 0) options.epochs = static_cast<std::int64_t>(number(options, "--epochs", epochs, 1, 1'000'000'000));
     options.threads = static_cast<int>(number(options, "--threads", threads, 0, 1024));
@@ -142,12 +163,17 @@ Options parse(int argc, const char* const* argv, const std::string& name, const 
     options.page = app.count("--out") > 0;
     options.command = name;
     for (int i = 1; i < argc; ++i) options.command += " " + shell_word(argv[i]);
+    const std::string found = gpu ? gpu() : "";
+    if (gpu && found.empty()) fail(options, "--device cuda: there is no NVIDIA GPU here, or no driver for it");
+    if (gpu && app.count("--device") == 0) options.command += " --device " + device;
     options.settings = {{"--seed", seed, "", false},
                         {"--epochs", epochs, "", false},
                         {"--threads", threads == "0" ? "0, here " + std::to_string(headtorch::get_num_threads()) : threads, "", false},
+                        {"--device", device + (found.empty() ? "" : ", " + found), "", false},
                         {"--out", out, "", false},
                         {"--data", data.empty() ? "where the system keeps them" : data, "", false},
                         {"--no-plots", no_plots ? "yes" : "no", "", false}};
+    if (!extras.device) std::erase_if(options.settings, [](const Setting& one) { return one.flag == "--device"; });
     if (extras.live) options.settings.push_back({"--live", live ? "yes" : "no", "", false});
     for (const Choice& choice : extras.choices) options.settings.push_back({choice.flag, *choice.value, "", false});
     for (const Switch& one : extras.switches) options.settings.push_back({one.flag, *one.value ? "yes" : "no", "", false});
@@ -225,8 +251,11 @@ void Result::print() const {
 }
 
 void Result::print(Page& page) const {
-    page.write(*this);
-    print();
+    Result result;
+    if (page.device() != "cpu") result.add("device", page.device());
+    result.entries_.insert(result.entries_.end(), entries_.begin(), entries_.end());
+    page.write(result);
+    result.print();
 }
 
 }  // namespace examples

@@ -9,10 +9,16 @@
 ///         …
 ///         examples::Result().add("epochs", epochs).add("accuracy", accuracy, 4).print();
 ///     }
+///
+/// An example is built once for each device: `moons` for the CPU, and where there is headtorch::cuda, from the same source with Cuda as
+/// headtorch's default device, `moons-cuda`. Either takes --device, and makes room for the other when that is asked for.
 
+#include <concepts>
 #include <cstdint>
 #include <filesystem>
+#include <headtorch/device/device.hpp>
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace examples {
@@ -32,6 +38,7 @@ struct Options {
     std::filesystem::path data{};     // empty: where the system keeps data sets, see data_directory()
     bool plots = true;                // false with --no-plots
     bool live = false;                // --live: draw while training
+    std::string device = "cpu";       // where the network is: that of this program
     // set by parse()
     std::string name{}, description{}, command{};  // of the example; the command as one could type it
     std::vector<Setting> settings{};               // all options there are
@@ -64,14 +71,27 @@ struct Extras {
     std::vector<Choice> choices{};
     std::vector<Switch> switches{};
     std::vector<Number> numbers{};
-    bool live = false;  // the example draws while it trains, and so takes --live
+    bool live = false;   // the example draws while it trains, and so takes --live
+    bool device = true;  // false: nothing of it could be on a GPU, and it takes no --device
 };
 
-/// Reads `--help --seed --epochs --threads --out DIR --data DIR --no-plots` and the extras, makes the output directory, then seeds
+/// The GPU's name, or "" where there is none. In common/cuda_device.cpp, which only programs for Cuda are linked with.
+std::string gpu_name();
+
+/// parse() for a program that was built for a device; `gpu` is gpu_name, or null.
+Options parse_for(headtorch::DeviceKind device, std::string (*gpu)(), int argc, const char* const* argv, const std::string& name,
+                  const std::string& description, Options defaults, const Extras& extras);
+
+/// Reads `--help --seed --epochs --threads --device --out DIR --data DIR --no-plots` and the extras, makes the output directory, then seeds
 /// headtorch's default generator and sets its number of threads. A wrong value ends the program with one line on the error stream and exit
 /// code 2. An exception that nobody catches later on ends it with its message as one line, and exit code 1.
+template <class D = headtorch::DefaultDevice>
 Options parse(int argc, const char* const* argv, const std::string& name, const std::string& description, Options defaults = {},
-              const Extras& extras = {});
+              const Extras& extras = {}) {
+    std::string (*gpu)() = nullptr;
+    if constexpr (!std::same_as<D, headtorch::Cpu>) gpu = &gpu_name;
+    return parse_for(headtorch::device_kind<D>, gpu, argc, argv, name, description, std::move(defaults), extras);
+}
 
 /// Ends the program with `name: text` on the error stream and exit code 2.
 [[noreturn]] void fail(const Options& options, const std::string& text);
@@ -99,7 +119,7 @@ public:
 
     const std::vector<Entry>& entries() const { return entries_; }
     void print() const;            // to standard output
-    void print(Page& page) const;  // writes the page, then prints
+    void print(Page& page) const;  // writes the page, then prints; of a GPU, both begin with the device
 
 private:
     std::vector<Entry> entries_;

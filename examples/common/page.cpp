@@ -89,6 +89,7 @@ Page::Page(const Options& options, std::string title)
       title_(std::move(title)),
       description_(options.description),
       command_(options.command),
+      device_(options.device),
       settings_(options.settings),
       wanted_(options.page) {
     if (options.epochs > 0) setting("--epochs", std::to_string(options.epochs));

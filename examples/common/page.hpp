@@ -65,6 +65,9 @@ public:
     /// The picture added last stands for the demo.
     Page& main_picture();
 
+    /// "cpu" or "cuda".
+    const std::string& device() const { return device_; }
+
     /// Writes the page, whole or not at all. Result::print(page) does it.
     void write(const Result& result);
 
@@ -72,7 +75,7 @@ private:
     std::string path(const std::string& file) const { return (directory_ / file).string(); }
 
     std::filesystem::path directory_;
-    std::string name_, title_, description_, command_, body_, log_, main_picture_, last_picture_;
+    std::string name_, title_, description_, command_, device_, body_, log_, main_picture_, last_picture_;
     std::vector<Setting> settings_;
     int figures_ = 0, tables_ = 0;
     bool wanted_;

@@ -12,6 +12,8 @@
 namespace examples {
 namespace {
 
+using Bytes = headtorch::Tensor<std::uint8_t, headtorch::Cpu>;
+
 /// How far inside the shape (u, v) is, in units of its radius; negative outside.
 double depth(int shape, double u, double v) {
     const double a = std::abs(u), b = std::abs(v), r = std::hypot(u, v), box = std::max(a, b);
@@ -43,7 +45,7 @@ double depth(int shape, double u, double v) {
 
 double draw_number(headtorch::Generator& generator, double low, double high) { return low + (high - low) * generator.uniform<double>(); }
 
-void draw_ground(const headtorch::Tensor<std::uint8_t>& image, const Colour& colour, double noise, headtorch::Generator& generator) {
+void draw_ground(const Bytes& image, const Colour& colour, double noise, headtorch::Generator& generator) {
     const std::int64_t pixels = image.size(1) * image.size(2);
     for (std::int64_t i = 0; i < 3 * pixels; ++i) {
         const double value = colour[static_cast<std::size_t>(i / pixels)] + draw_number(generator, -noise, noise);
@@ -51,8 +53,7 @@ void draw_ground(const headtorch::Tensor<std::uint8_t>& image, const Colour& col
     }
 }
 
-void draw_shape(const headtorch::Tensor<std::uint8_t>& image, int shape, double x, double y, double radius, double angle,
-                const Colour& colour) {
+void draw_shape(const Bytes& image, int shape, double x, double y, double radius, double angle, const Colour& colour) {
     const std::int64_t height = image.size(1), width = image.size(2);
     const double cosine = std::cos(angle) / radius, sine = std::sin(angle) / radius, reach = 1.5 * radius;
     const auto clipped = [](double value, std::int64_t size) {
@@ -70,7 +71,8 @@ void draw_shape(const headtorch::Tensor<std::uint8_t>& image, int shape, double 
 }
 
 Shapes draw_shapes(std::int64_t count, std::int64_t size, headtorch::Generator& generator) {
-    Shapes shapes{headtorch::empty<std::uint8_t>({count, 3, size, size}), headtorch::empty<std::int64_t>({count})};
+    Shapes shapes{headtorch::empty<std::uint8_t, headtorch::Cpu>({count, 3, size, size}),
+                  headtorch::empty<std::int64_t, headtorch::Cpu>({count})};
     const double extent = static_cast<double>(size);
     for (std::int64_t i = 0; i < count; ++i) {
         const auto image = shapes.images[i];
