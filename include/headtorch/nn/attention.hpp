@@ -305,7 +305,7 @@ template <class T = float, class D = DefaultDevice>
 Tensor<T, D> sinusoidal_positions(std::int64_t length, std::int64_t d_model) {
     if (length < 0 || d_model < 0)
         throw ValueError(message("sinusoidal_positions: sizes must not be negative, got ", length, " and ", d_model));
-    const auto table = empty<T>({length, d_model});
+    const auto table = empty<T, Cpu>({length, d_model});
     for (std::int64_t t = 0; t < length; ++t)
         for (std::int64_t j = 0; j < d_model; ++j) {
             const double angle = static_cast<double>(t) * std::pow(10000.0, -static_cast<double>(j - j % 2) / static_cast<double>(d_model));
