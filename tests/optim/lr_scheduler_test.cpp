@@ -156,10 +156,10 @@ TEST_CASE("a scheduler refuses an epoch that cannot be one", "[optim]") {
     optim::SGD sgd({p}, {.lr = 0.5});
     optim::StepLR schedule(sgd, 2);
     for (const std::int64_t epoch : {std::int64_t{-1}, std::int64_t{1} << 60}) {
-        CHECK_THROWS_AS(schedule.load_state_dict({{"last_epoch", full<std::int64_t>({}, epoch)}}), ValueError);
+        CHECK_THROWS_AS(schedule.load_state_dict({{"last_epoch", full<std::int64_t, Cpu>({}, epoch)}}), ValueError);
         CHECK(schedule.last_epoch() == 0);
     }
-    schedule.load_state_dict({{"last_epoch", full<std::int64_t>({}, 4)}});
+    schedule.load_state_dict({{"last_epoch", full<std::int64_t, Cpu>({}, 4)}});
     CHECK(sgd.lr(0) == Approx(0.005));
 }
 
