@@ -132,6 +132,18 @@ TEST_CASE("batches may be kept, asked for twice, passed over and left alone", "[
     }
 }
 
+TEST_CASE("work that is queued finds its own batch, however late it runs", "[data][prefetch]") {
+    for (const int workers : {0, 2}) {
+        const DataLoader loader(numbered(200), {.batch_size = 4, .num_workers = workers});
+        std::vector<Tensor<float, D>> sums;  // nothing is read, and each batch is gone when the next comes
+        for (const auto& [x, y] : loader.to<D>()) sums.push_back(x.sum({1}) + y.template to<float>());
+        std::int64_t i = 0;
+        for (const Tensor<float, D>& sum : sums)
+            for (const float value : sum.tolist()) CHECK(value == static_cast<float>(10 * i++ + 3));
+        CHECK(i == 200);
+    }
+}
+
 TEST_CASE("an exception comes out where its batch is asked for", "[data][prefetch]") {
     for (const int workers : {0, 1, 3}) {
         const DataLoader loader(Named{.bad = 6}, {.batch_size = 2, .num_workers = workers});
