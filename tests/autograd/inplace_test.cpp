@@ -48,7 +48,7 @@ TEST_CASE("a write through a view reaches its base", "[autograd]") {
     check(
         [](const Double& x, const Double& w) {
             const auto b = x * 1;
-            b(all, slice(0, 2)).diagonal() *= w(slice(0, 2));
+            b(headtorch::all, slice(0, 2)).diagonal() *= w(slice(0, 2));
             return b;
         },
         {2, 2, 3, 4, 15, 6}, {2, 2, 3, 4, 15, 6}, {1, 25, 0});
@@ -58,7 +58,7 @@ TEST_CASE("a write through a view reaches its siblings", "[autograd]") {
     check(
         [](const Double& x, const Double& w) {
             const auto b = x * 1;
-            const auto v = b[0], s = b(all, 1);
+            const auto v = b[0], s = b(headtorch::all, 1);
             v *= w;
             return s * s;
         },
@@ -86,7 +86,7 @@ TEST_CASE("views of views", "[autograd]") {
         {1, 2, 3, 4, 3, 6, 2, 3, 3, 6}, {1, 0, 12, 4, 0, 16}, {9, 13, 0});
     check(
         [](const Double& x, const Double& w) {
-            const auto b = x * x, c = b.view(6), d = b(all, slice(0, 3, 2));
+            const auto b = x * x, c = b.view(6), d = b(headtorch::all, slice(0, 3, 2));
             d += w(slice(0, 2));
             c *= 3;
             return b + d.sum();
@@ -140,8 +140,8 @@ TEST_CASE("several writes one after another", "[autograd]") {
 TEST_CASE("an op between two writes keeps what it saw", "[autograd]") {
     check(
         [](const Double& x, const Double&) {
-            const auto b = x * 0.1, v = b(all, 1), e = b.exp();
-            v += e(all, 1);
+            const auto b = x * 0.1, v = b(headtorch::all, 1), e = b.exp();
+            v += e(headtorch::all, 1);
             return b * e.detach() + v[0];
         },
         {1.5319198499677347, 3.1575080074334743, 1.8263604004329708, 2.018132637216678, 4.964045221969279, 2.5146740383944755},
@@ -159,7 +159,7 @@ TEST_CASE("assignment by mask and by index is differentiable", "[autograd]") {
     check(
         [](const Double& x, const Double& w) {
             const auto b = x * 1;
-            b(all, tensor<bool>({1, 0, 1})) = w(slice(0, 2));
+            b(headtorch::all, tensor<bool>({1, 0, 1})) = w(slice(0, 2));
             return b * b;
         },
         {4, 4, 9, 4, 25, 9}, {0, 8, 0, 0, 50, 0}, {20, 54, 0});
@@ -181,7 +181,7 @@ TEST_CASE("assignment by mask and by index is differentiable", "[autograd]") {
 
 TEST_CASE("in-place writes may be differentiated twice", "[autograd]") {
     const auto f = [](const std::vector<Double>& in) {
-        const auto b = in[0] * in[0], v = b(all, slice(0, 2));
+        const auto b = in[0] * in[0], v = b(headtorch::all, slice(0, 2));
         v *= in[1](slice(0, 2)).exp();
         b[1] += in[1] * in[1];
         return b.tanh();

@@ -147,7 +147,7 @@ TEST_CASE("the default generator serves several threads", "[autograd]") {
               bool good = true;
               for (int k = 0; k < 50; ++k) {
                   const auto u = rand({20});
-                  good = good && all(u >= 0.0f).item() && all(u < 1.0f).item();
+                  good = good && headtorch::all(u >= 0.0f).item() && headtorch::all(u < 1.0f).item();
               }
               return good;
           }) == 0);

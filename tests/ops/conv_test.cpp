@@ -203,7 +203,7 @@ TEST_CASE("NaN and infinity stay near where they are", "[ops]") {
     constexpr float infinity = std::numeric_limits<float>::infinity();
     const auto x = ones({3, 32, 8, 8});
     x[1].fill_(std::numeric_limits<float>::quiet_NaN());
-    x[2](all, 0).fill_(infinity);
+    x[2](headtorch::all, 0).fill_(infinity);
     const auto y = conv2d(x, ones({32, 32, 3, 3}), {}, {.padding = 1}).tolist();
     bool in_place = true;
     for (std::size_t i = 0; i < y.size(); ++i) {

@@ -318,7 +318,7 @@ template <class T>
 void in_place_and_places() {
     auto x = zeros<T>({3, 4});
     x[0] = 5;
-    x(1, all) = tensor<T>({1, 2, 3, 4});
+    x(1, headtorch::all) = tensor<T>({1, 2, 3, 4});
     x(2, slice(1, 3)) += 0.5;
     x.masked_fill_(x == 3, -1);
     x *= 2;
@@ -341,7 +341,7 @@ void in_place_and_places() {
     CHECK(T(2) * x[0][0].item() == 2);
     CHECK((x * T(2))[0][0].item() == 2);
     // a view of every other element, by the strided paths of maps and reductions
-    const auto wide = arange<T>(24).reshape({4, 6})(all, slice(0, 6, 2));
+    const auto wide = arange<T>(24).reshape({4, 6})(headtorch::all, slice(0, 6, 2));
     CHECK((wide + 1).tolist() == std::vector<T>{1, 3, 5, 7, 9, 11, 13, 15, 17, 19, 21, 23});
     CHECK(sum(wide, 0).tolist() == std::vector<T>{36, 44, 52});
     CHECK(allclose(wide, wide.clone()));

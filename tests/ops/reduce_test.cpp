@@ -133,8 +133,8 @@ TEST_CASE("reductions of nothing", "[ops]") {
     CHECK(sum(x, 0).tolist() == std::vector<float>{0, 0, 0});
     CHECK(sum(x, 1).shape() == Shape{0});
     CHECK(std::isnan(mean(x).item()));
-    CHECK(all(x).item());
-    CHECK_FALSE(any(x).item());
+    CHECK(headtorch::all(x).item());
+    CHECK_FALSE(headtorch::any(x).item());
     CHECK(amax(x, 1).shape() == Shape{0});
     CHECK_THROWS_WITH(amax(x, 0), "amax: dimension 0 of [0, 3] is empty, and nothing has no largest or smallest element");
     CHECK_THROWS_AS(max(x), ValueError);
@@ -192,10 +192,10 @@ TEST_CASE("truth of all and any", "[ops]") {
     const auto x = tensor<float>({{1, 0, 2}, {3, 4, -5}});
     CHECK_FALSE(x.all().item());
     CHECK(x.any().item());
-    CHECK(all(x, 1).tolist() == std::vector<bool>{false, true});
-    CHECK(all(x, 0, true).shape() == Shape{1, 3});
-    CHECK_FALSE(any(zeros<bool>({1000})).item());
-    CHECK(all(ones<std::int64_t>({65})).item());
+    CHECK(headtorch::all(x, 1).tolist() == std::vector<bool>{false, true});
+    CHECK(headtorch::all(x, 0, true).shape() == Shape{1, 3});
+    CHECK_FALSE(headtorch::any(zeros<bool>({1000})).item());
+    CHECK(headtorch::all(ones<std::int64_t>({65})).item());
 }
 
 TEST_CASE("gradients reach strided and expanded inputs", "[ops]") {

@@ -69,9 +69,9 @@ TEST_CASE("largest and smallest elements agree with PyTorch", "[ops]") {
                  return c.has("dim") ? argmin(in("x"), c.integer("dim"), keepdim(c)) : argmin(in("x"));
              }},
             {"all",
-             [](const auto& in, const Case& c) { return c.has("dim") ? all(in.bools("x"), dims_of(c), keepdim(c)) : all(in.bools("x")); }},
+             [](const auto& in, const Case& c) { return c.has("dim") ? headtorch::all(in.bools("x"), dims_of(c), keepdim(c)) : headtorch::all(in.bools("x")); }},
             {"any",
-             [](const auto& in, const Case& c) { return c.has("dim") ? any(in.bools("x"), dims_of(c), keepdim(c)) : any(in.bools("x")); }},
+             [](const auto& in, const Case& c) { return c.has("dim") ? headtorch::any(in.bools("x"), dims_of(c), keepdim(c)) : headtorch::any(in.bools("x")); }},
             {"median",
              [](const auto& in, const Case& c) {
                  return c.has("dim") ? results(in, median(in("x"), c.integer("dim"), keepdim(c))) : results(in, median(in("x")));

@@ -28,7 +28,7 @@ TEST_CASE("views and indexing agree with PyTorch", "[ops]") {
             {"diagonal",
              [](const auto& in, const Case& c) { return in("x").diagonal(c.integer("offset"), c.integer("dim1"), c.integer("dim2")); }},
             {"slice", [](const auto& in, const Case&) { return in("x")(slice(0, 2), ellipsis, slice(1, 4, 2)); }},
-            {"slice_newaxis", [](const auto& in, const Case&) { return in("x")(slice(1), newaxis, all, -1); }},
+            {"slice_newaxis", [](const auto& in, const Case&) { return in("x")(slice(1), newaxis, headtorch::all, -1); }},
             {"index_mask", [](const auto& in, const Case&) { return in("x")(in.bools("mask")); }},
             {"index_long", [](const auto& in, const Case&) { return in("x")(in.longs("index")); }},
             {"gather", [](const auto& in, const Case& c) { return gather(in("x"), c.integer("dim"), in.longs("index")); }},

@@ -25,7 +25,7 @@ TEST_CASE("item and tolist", "[tensor]") {
     CHECK_THROWS_WITH(x.item(), contains("item: a tensor of shape [2, 3, 4] is not a single number"));
     CHECK_THROWS_AS(zeros({0}).item(), ShapeError);
     CHECK(x.permute(2, 0, 1)[1].tolist() == Values{1, 5, 9, 13, 17, 21});
-    CHECK(x(all, 0, 0).tolist() == Values{0, 12});
+    CHECK(x(headtorch::all, 0, 0).tolist() == Values{0, 12});
     CHECK(tensor({1, 2}).expand(2, 2).tolist() == Values{1, 2, 1, 2});
     CHECK(x(slice(0, 0)).tolist().empty());
     CHECK((x[0] > 9.0f).tolist() == std::vector<bool>{false, false, false, false, false, false, false, false, false, false, true, true});
@@ -144,7 +144,7 @@ TEST_CASE("Eigen sees tensors and the other way round", "[tensor]") {
     CHECK(x(0, 1).item() == 20);
     CHECK(as_matrix(x.t())(2, 1) == 6);
     CHECK(as_array(x).sum() == 39);
-    CHECK(as_vector(x(all, 1)).sum() == 25);
+    CHECK(as_vector(x(headtorch::all, 1)).sum() == 25);
     CHECK_THROWS_AS(as_matrix(zeros({1, 2, 3})), ShapeError);
     CHECK_THROWS_AS(as_vector(x), ShapeError);
 

@@ -114,8 +114,8 @@ TEST_CASE("random numbers repeat with the seed and lie in their range", "[tensor
     CHECK(equal(rand<double>({7}, one), rand<double>({7}, two)));
     CHECK(equal(randint(7, {30}, one), randint(0, 7, {30}, two)));
 
-    CHECK(all(a >= 0.0f).item());
-    CHECK(all(a < 1.0f).item());
+    CHECK(headtorch::all(a >= 0.0f).item());
+    CHECK(headtorch::all(a < 1.0f).item());
     CHECK(i.min().item() == -3);
     CHECK(i.max().item() == 3);
     auto sorted = p.tolist();

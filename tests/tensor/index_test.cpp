@@ -54,20 +54,20 @@ TEST_CASE("slices follow Python", "[tensor]") {
     CHECK(x(slice(0, 10, 2))(slice(1, 4, 2)).tolist() == Values{2, 6});
     CHECK_THROWS_WITH(x(slice(0, 5, 0)), contains("slice: the step must be positive, not 0"));
     CHECK_THROWS_AS(x(slice(0, 5, -1)), ValueError);
-    CHECK(x(all).tolist() == range(0, 10));
+    CHECK(x(headtorch::all).tolist() == range(0, 10));
 }
 
 TEST_CASE("newaxis and ellipsis", "[tensor]") {
     const auto x = counting({2, 3, 4});
     CHECK(x(newaxis).shape() == Shape{1, 2, 3, 4});
-    CHECK(x(all, newaxis, 1).shape() == Shape{2, 1, 4});
+    CHECK(x(headtorch::all, newaxis, 1).shape() == Shape{2, 1, 4});
     CHECK(x(ellipsis, newaxis).shape() == Shape{2, 3, 4, 1});
     CHECK(x(ellipsis, 0).shape() == Shape{2, 3});
     CHECK(x(ellipsis, 0).tolist() == Values{0, 4, 8, 12, 16, 20});
     CHECK(x(1, ellipsis, slice(0, 2)).shape() == Shape{3, 2});
     CHECK(x(1, ellipsis, 2, 3).item() == 23);
     CHECK(x(0, 0, 0, ellipsis).item() == 0);
-    CHECK(x(0, all, slice(1, -1, 2), newaxis, ellipsis).shape() == Shape{3, 1, 1});
+    CHECK(x(0, headtorch::all, slice(1, -1, 2), newaxis, ellipsis).shape() == Shape{3, 1, 1});
     CHECK(tensor(5)(ellipsis).item() == 5);
     CHECK(tensor(5)(newaxis).shape() == Shape{1});
 }
@@ -81,7 +81,7 @@ TEST_CASE("bad indices", "[tensor]") {
     CHECK_THROWS_WITH(x(0, 0, 0), contains("index: 3 indices for a tensor of shape [2, 3]"));
     CHECK_THROWS_AS(tensor(1)[0], IndexError);
     CHECK_THROWS_WITH(tensor(1)[0], contains("0-dim") && contains("item()"));
-    CHECK_THROWS_AS(tensor(1)(all), IndexError);
+    CHECK_THROWS_AS(tensor(1)(headtorch::all), IndexError);
     CHECK_THROWS_WITH(x(tensor<std::int64_t>({0, 2})), contains("index: index 2 is out of range for a dimension of size 2 in [2, 3]"));
     CHECK_THROWS_AS(x(tensor<std::int64_t>({-3})), IndexError);
     CHECK_THROWS_WITH(x(tensor<bool>({1, 0, 1})), contains("index: a mask of shape [3] does not fit a tensor of shape [2, 3]"));
@@ -94,7 +94,7 @@ TEST_CASE("bad indices", "[tensor]") {
 TEST_CASE("tensors of integers pick entries", "[tensor]") {
     const auto x = counting({3, 4});
     CHECK(x(tensor<std::int64_t>({2, 0, -1})).tolist() == Values{8, 9, 10, 11, 0, 1, 2, 3, 8, 9, 10, 11});
-    CHECK(x(all, tensor<std::int64_t>({3, 3})).tolist() == Values{3, 3, 7, 7, 11, 11});
+    CHECK(x(headtorch::all, tensor<std::int64_t>({3, 3})).tolist() == Values{3, 3, 7, 7, 11, 11});
     CHECK(x(tensor<std::int64_t>({0, 2}), tensor<std::int64_t>({1, -1})).tolist() == Values{1, 11});
     const auto grid = x(tensor<std::int64_t>({{0}, {2}}), tensor<std::int64_t>({0, 1, 2}));
     CHECK(grid.shape() == Shape{2, 3});
@@ -108,18 +108,18 @@ TEST_CASE("tensors of integers pick entries", "[tensor]") {
 
 TEST_CASE("where the picked dimensions stand", "[tensor]") {
     const auto i = tensor<std::int64_t>({0, 1});
-    CHECK(zeros({2, 3, 4})(0, all, i).shape() == Shape{3, 2});
-    CHECK(zeros({6, 3, 4, 5})(all, i, 0, i).shape() == Shape{6, 2});
-    CHECK(zeros({6, 3, 4, 5})(all, i, all, i).shape() == Shape{2, 6, 4});
-    CHECK(zeros({6, 3, 4, 5})(all, all, i, i).shape() == Shape{6, 3, 2});
-    CHECK(zeros({6, 3, 4, 5})(all, i, i).shape() == Shape{6, 2, 5});
-    CHECK(zeros({6, 3, 4})(all, i, newaxis, i).shape() == Shape{2, 6, 1});
+    CHECK(zeros({2, 3, 4})(0, headtorch::all, i).shape() == Shape{3, 2});
+    CHECK(zeros({6, 3, 4, 5})(headtorch::all, i, 0, i).shape() == Shape{6, 2});
+    CHECK(zeros({6, 3, 4, 5})(headtorch::all, i, headtorch::all, i).shape() == Shape{2, 6, 4});
+    CHECK(zeros({6, 3, 4, 5})(headtorch::all, headtorch::all, i, i).shape() == Shape{6, 3, 2});
+    CHECK(zeros({6, 3, 4, 5})(headtorch::all, i, i).shape() == Shape{6, 2, 5});
+    CHECK(zeros({6, 3, 4})(headtorch::all, i, newaxis, i).shape() == Shape{2, 6, 1});
     CHECK(zeros({2, 3, 4})(ellipsis, tensor<std::int64_t>({{0, 1}, {1, 2}})).shape() == Shape{2, 3, 2, 2});
     CHECK(zeros({2, 3, 4})(1, ones<bool>({3, 4})).shape() == Shape{12});
-    CHECK(zeros({2, 3, 4})(all, ones<bool>({3}), slice(1, 3)).shape() == Shape{2, 3, 2});
+    CHECK(zeros({2, 3, 4})(headtorch::all, ones<bool>({3}), slice(1, 3)).shape() == Shape{2, 3, 2});
     const auto x = counting({2, 3, 4});
-    CHECK(x(all, i, i).tolist() == Values{0, 5, 12, 17});
-    CHECK(x(i, all, i).tolist() == Values{0, 4, 8, 13, 17, 21});
+    CHECK(x(headtorch::all, i, i).tolist() == Values{0, 5, 12, 17});
+    CHECK(x(i, headtorch::all, i).tolist() == Values{0, 4, 8, 13, 17, 21});
     CHECK(x(i, 1, i).tolist() == Values{4, 17});
 }
 
@@ -128,7 +128,7 @@ TEST_CASE("masks pick elements", "[tensor]") {
     CHECK(x(x > 2.0f).tolist() == Values{3, 4, 5});
     CHECK(x(x > 9.0f).shape() == Shape{0});
     CHECK(x(tensor<bool>({0, 1})).shape() == Shape{1, 3});
-    CHECK(x(all, tensor<bool>({1, 0, 1})).tolist() == Values{0, 2, 3, 5});
+    CHECK(x(headtorch::all, tensor<bool>({1, 0, 1})).tolist() == Values{0, 2, 3, 5});
     CHECK(x(tensor<bool>(1)).shape() == Shape{1, 2, 3});
     CHECK(x(tensor<bool>(0)).shape() == Shape{0, 2, 3});
     const auto s = tensor(4);
@@ -139,16 +139,16 @@ TEST_CASE("masks pick elements", "[tensor]") {
 TEST_CASE("assignment through views", "[tensor]") {
     auto x = zeros({3, 4});
     x[0] = 5;
-    x(1, all) = tensor({1, 2, 3, 4});
+    x(1, headtorch::all) = tensor({1, 2, 3, 4});
     x(2, slice(0, 4, 2)) = 7;
     x(-1, 1).fill_(9);
     CHECK(x.tolist() == Values{5, 5, 5, 5, 1, 2, 3, 4, 7, 9, 7, 0});
-    x(all, 3) = x(all, 0);
-    CHECK(x(all, 3).tolist() == Values{5, 1, 7});
-    x(all, slice(0, 2)) = tensor({{1}, {2}, {3}});  // broadcasts
-    CHECK(x(all, 1).tolist() == Values{1, 2, 3});
+    x(headtorch::all, 3) = x(headtorch::all, 0);
+    CHECK(x(headtorch::all, 3).tolist() == Values{5, 1, 7});
+    x(headtorch::all, slice(0, 2)) = tensor({{1}, {2}, {3}});  // broadcasts
+    CHECK(x(headtorch::all, 1).tolist() == Values{1, 2, 3});
     x.t()[0] += 10;
-    CHECK(x(all, 0).tolist() == Values{11, 12, 13});
+    CHECK(x(headtorch::all, 0).tolist() == Values{11, 12, 13});
     CHECK_THROWS_AS(x[0] = ones({3}), ShapeError);
     // a named handle is bound anew instead
     auto row = x[0];
@@ -162,7 +162,7 @@ TEST_CASE("assignment by index and mask", "[tensor]") {
     CHECK(x.tolist() == Values{0, 1, 2, 3, -1, -1});
     x(tensor<std::int64_t>({1, 0}), tensor<std::int64_t>({0, -1})) = tensor({10, 20});
     CHECK(x.tolist() == Values{0, 1, 20, 10, -1, -1});
-    x(all, tensor<std::int64_t>({0})) = tensor({{7}, {8}});
+    x(headtorch::all, tensor<std::int64_t>({0})) = tensor({{7}, {8}});
     CHECK(x.tolist() == Values{7, 1, 20, 8, -1, -1});
     x(x < 0.0f) += 1;
     x(x > 10.0f) -= tensor({5});
@@ -189,7 +189,7 @@ TEST_CASE("gradients of indexing", "[tensor]") {
     const auto x = randn<double>({3, 4, 2});
     const auto i = tensor<std::int64_t>({0, 2, 0});
     CHECK(gradcheck([&](const auto& in) { return in[0](1, slice(0, 4, 2), newaxis); }, {x}));
-    CHECK(gradcheck([&](const auto& in) { return in[0](i, all, tensor<std::int64_t>({1, 0, 1})); }, {x}));
+    CHECK(gradcheck([&](const auto& in) { return in[0](i, headtorch::all, tensor<std::int64_t>({1, 0, 1})); }, {x}));
     CHECK(gradcheck([&](const auto& in) { return in[0](x > 0.0); }, {x}));
     CHECK(gradgradcheck([&](const auto& in) { return in[0](i, 1).square(); }, {x}));
 }

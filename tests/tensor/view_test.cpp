@@ -26,7 +26,7 @@ TEST_CASE("view and reshape", "[tensor]") {
     CHECK(x.view(4, -1).shape() == Shape{4, 6});
     CHECK(x.view(1, 24, 1).tolist() == x.tolist());
     CHECK(x.transpose(0, 1).view(3, 2, 2, 2).tolist() == x.transpose(0, 1).tolist());
-    CHECK(x(all, all, slice(0, 4, 2)).view(6, 2).data() == x.data());
+    CHECK(x(headtorch::all, headtorch::all, slice(0, 4, 2)).view(6, 2).data() == x.data());
     CHECK(zeros({0, 3}).view(3, 0).shape() == Shape{3, 0});
     CHECK(tensor(1).view(1, 1).shape() == Shape{1, 1});
     CHECK(ones({1, 1}).view(Shape{}).dim() == 0);
@@ -126,7 +126,7 @@ TEST_CASE("narrow, select, diagonal, unfold", "[tensor]") {
 
 TEST_CASE("views share elements", "[tensor]") {
     const auto x = counting({2, 3});
-    x.t()(1, all).fill_(9);
+    x.t()(1, headtorch::all).fill_(9);
     x.view(6)(slice(5)) = 7;
     x.diagonal() = -1;
     CHECK(x.tolist() == Values{-1, 9, 2, 3, -1, 7});

@@ -38,7 +38,7 @@ TEST_CASE("points, lines and regions, wherever they are", "[viz][device]") {
     CHECK(script(viz::Figure().scatter(far_x, far_y)) == script(viz::Figure().scatter(x, y)));
     CHECK(script(viz::Figure().scatter(far_x, y)) == script(viz::Figure().scatter(x, y)));
     CHECK(script(viz::Figure().scatter(far_x, "all")) == script(viz::Figure().scatter(x, "all")));
-    CHECK(script(viz::Figure().line(far_x(all, 0), far_x(all, 1))) == script(viz::Figure().line(x(all, 0), x(all, 1))));
+    CHECK(script(viz::Figure().line(far_x(headtorch::all, 0), far_x(headtorch::all, 1))) == script(viz::Figure().line(x(headtorch::all, 0), x(headtorch::all, 1))));
 
     // a network is asked where it is, a function where it takes tensors
     Net net;

@@ -118,7 +118,7 @@ TEST_CASE("indexing", "[cuda]") {
         return embedding(indices(in[0], {p.numbers[0], p.numbers[1]}, in[0].size(0)), in[0]);
     }, 4);
     const auto cube = [](Random& r) { return Plan{{{r.from_to(2, 9), r.from_to(2, 9), r.from_to(2, 9)}}}; };
-    agree_on_random_shapes("slices", +cube, [](const auto& in, const Plan&) { return in[0](slice(1, 100), all, slice(0, 100, 2)) * 2; });
+    agree_on_random_shapes("slices", +cube, [](const auto& in, const Plan&) { return in[0](slice(1, 100), headtorch::all, slice(0, 100, 2)) * 2; });
     agree_on_random_shapes("overlapping windows", +cube, [](const auto& in, const Plan&) { return in[0].unfold(1, 2, 1) * 3; });
 }
 
