@@ -61,7 +61,8 @@ constexpr std::array<std::string_view, 40> attributes = {"5_o_Clock_Shadow",
 int main(int argc, char** argv) {
     std::int64_t count = 2000;
     const examples::Options options = examples::parse(argc, argv, "make_celeba", "Draws a set of images in CelebA's layout into --out.",
-                                                      {.out = "celeba"}, {.numbers = {{"--images", "How many", 10, 202599, &count}}, .device = false});
+                                                      {.out = "celeba"},
+                                                      {.numbers = {{"--images", "How many", 10, 202599, &count}}, .device = false});
     const std::filesystem::path folder = options.out / "img_align_celeba";
     std::filesystem::create_directories(folder);
     std::ofstream list(options.out / "list_attr_celeba.txt"), partition(options.out / "list_eval_partition.txt");

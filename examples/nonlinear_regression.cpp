@@ -47,6 +47,7 @@ std::vector<double> learn(auto& net, const Tensor<>& x, const Tensor<>& y, std::
 
 // What the hidden nodes say along x, each times its weight in the output: with the output's bias, they add up to the curve.
 viz::Figure features_of(auto& net, const Tensor<>& x, const std::string& title) {
+    using headtorch::all;  // CUDA has a function of that name
     viz::Figure figure({.title = title, .x_label = "x", .y_label = "feature times its output weight"});
     const Tensor<> shares = net.features(x) * net.output.weight;  // [n, 3] * [1, 3]
     for (std::int64_t node = 0; node < shares.size(1); ++node) figure.line(x, shares(all, node), message("node ", node + 1));

@@ -20,6 +20,7 @@ std::string text(bool truth) { return truth ? "True" : "False"; }
 std::string text(std::integral auto number) { return message(number); }
 
 int main(int argc, char** argv) {
+    using headtorch::all;  // CUDA has a function of that name
     const examples::Options options =
         examples::parse(argc, argv, "tensors", "Tensors: how they are made, indexed, and shared with Eigen and NumPy.");
     examples::Page page(options, "Tensors");

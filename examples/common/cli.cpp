@@ -68,7 +68,8 @@ std::string shell_word(const std::string& text) {
     std::fflush(stdout);
     ::execv(other.c_str(), const_cast<char* const*>(argv));
     fail(options, "--device " + device + ": there is no " + other.filename().string() + " beside this program; " +
-                      (device == "cuda" ? "it is built where the CUDA Toolkit is found: cmake -B build -D HEADTORCH_CUDA=ON && cmake --build build"
+                      (device == "cuda" ? "it is built where the CUDA Toolkit is found: "
+                                          "cmake -B build -D HEADTORCH_CUDA=ON && cmake --build build"
                                         : "it is built from the same source"));
 }
 

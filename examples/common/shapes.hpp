@@ -34,6 +34,7 @@ Shapes draw_shapes(std::int64_t count, std::int64_t size, headtorch::Generator& 
 double draw_number(headtorch::Generator& generator, double low, double high);
 
 /// A ground of one colour with noise.
-void draw_ground(const headtorch::Tensor<std::uint8_t, headtorch::Cpu>& image, const Colour& colour, double noise, headtorch::Generator& generator);
+void draw_ground(const headtorch::Tensor<std::uint8_t, headtorch::Cpu>& image, const Colour& colour, double noise,
+                 headtorch::Generator& generator);
 
 }  // namespace examples

@@ -13,7 +13,8 @@ endif()
 file(COPY_FILE ${PROGRAM} ${WORK}/${own})
 
 function(run)
-    execute_process(COMMAND ${WORK}/${own} --epochs 3 --device ${OTHER} --seed 2 RESULT_VARIABLE result OUTPUT_VARIABLE out ERROR_VARIABLE err)
+    execute_process(COMMAND ${WORK}/${own} --epochs 3 --device ${OTHER} --seed 2
+        RESULT_VARIABLE result OUTPUT_VARIABLE out ERROR_VARIABLE err)
     set(result "${result}" PARENT_SCOPE)
     set(all "${out}${err}" PARENT_SCOPE)
 endfunction()

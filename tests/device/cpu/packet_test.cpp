@@ -203,10 +203,10 @@ void check_arithmetic() {
     }
     CHECK(right);
     static_assert(std::is_same_v<decltype(0.5 * x), P> && std::is_same_v<decltype(x < 1), Mask<T, W>>);
-    CHECK(any(x == 20));
-    CHECK_FALSE(any(x == 19));
-    CHECK(all(x >= 20));
-    CHECK_FALSE(all(x > 20));
+    CHECK(cpu::any(x == 20));
+    CHECK_FALSE(cpu::any(x == 19));
+    CHECK(cpu::all(x >= 20));
+    CHECK_FALSE(cpu::all(x > 20));
 }
 
 /// Loads and stores of n lanes touch just those; the lanes left out read 1, and false.
