@@ -25,6 +25,9 @@ struct MatrixRef {
     operator MatrixRef<U>() const { return {data, rows, cols, row_stride, col_stride}; }
 };
 
+/// What becomes of a product's elements on their way to memory.
+enum class Epilogue : unsigned char { none, relu };
+
 /// Whether a product replaces the values of its target or is added to them.
 enum class Accumulate : bool { no, yes };
 

@@ -17,6 +17,7 @@
 #include "headtorch/nn/linear.hpp"
 #include "headtorch/nn/norm.hpp"
 #include "headtorch/ops/activation.hpp"
+#include "headtorch/ops/linear_relu.hpp"
 #include "headtorch/ops/attention.hpp"
 #include "headtorch/ops/join.hpp"
 
@@ -248,8 +249,11 @@ public:
                     .first);
         };
         const auto feed_forward = [&](const Tensor<T, D>& x) {
-            const Tensor<T, D> hidden = linear1(x);
-            return dropout2(linear2(dropout(options.gelu ? gelu(hidden) : relu(hidden))));
+            // as one op, unless somebody wants to see linear1's own result
+            const bool fused = !options.gelu && !ModuleObserver::any();
+            const Tensor<T, D> hidden = fused ? linear_relu(x, linear1.weight, linear1.bias)
+                                              : options.gelu ? gelu(linear1(x)) : relu(linear1(x));
+            return dropout2(linear2(dropout(hidden)));
         };
         if (options.norm_first) {
             const Tensor<T, D> x = src + attention(norm1(src));

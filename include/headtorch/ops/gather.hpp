@@ -146,27 +146,29 @@ Tensor<T, D> take_along_dim(const Tensor<T, D>& x, const Tensor<std::int64_t, D>
     return gather(x.expand(for_x), d, index.expand(for_index));
 }
 
-/// Positions of the elements that are true, one row [i, j, …] for each.
-template <class D>
-Tensor<std::int64_t, D> nonzero(const Tensor<bool, D>& mask) {
-    const OpScope scope("nonzero");
-    const auto m = detail::detached_contiguous(mask);
-    auto flat = empty<std::int64_t, D>({m.numel()});
-    const std::int64_t count = true_positions(D{}, m.data(), m.numel(), flat.data());
-    auto rows = empty<std::int64_t, D>({count, mask.dim()});
-    unravel(D{}, static_cast<const std::int64_t*>(flat.data()), count, mask.shape(), rows.data());
-    return rows;
-}
-
 namespace detail {
 /// Flat positions at which the mask is true.
 template <class D>
 Tensor<std::int64_t, D> positions_of(const Tensor<bool, D>& mask) {
     const auto m = detached_contiguous(mask);
-    auto flat = empty<std::int64_t, D>({m.numel()});
-    return flat.narrow(0, 0, true_positions(D{}, m.data(), m.numel(), flat.data())).detach();
+    Tensor<std::int64_t, D> flat;
+    true_positions(D{}, m.data(), m.numel(), [&](std::int64_t found) {
+        flat = empty<std::int64_t, D>({found});
+        return flat.data();
+    });
+    return flat;
 }
 }  // namespace detail
+
+/// Positions of the elements that are true, one row [i, j, …] for each.
+template <class D>
+Tensor<std::int64_t, D> nonzero(const Tensor<bool, D>& mask) {
+    const OpScope scope("nonzero");
+    const auto flat = detail::positions_of(mask);
+    auto rows = empty<std::int64_t, D>({flat.numel(), mask.dim()});
+    unravel(D{}, static_cast<const std::int64_t*>(flat.data()), flat.numel(), mask.shape(), rows.data());
+    return rows;
+}
 
 /// The elements where `mask` is true, as one dimension; x and mask broadcast.
 template <class T, class D>

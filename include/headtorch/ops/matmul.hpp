@@ -187,23 +187,43 @@ Tensor<T, D> addmm(const Tensor<T, D>& c, const Tensor<U, E>& a, const Tensor<V,
     return beta == 1 ? c + product : c * static_cast<ComputeType<T>>(beta) + product;
 }
 
+namespace detail {
+
+template <class T, class D>
+void check_linear(const char* op, const Tensor<T, D>& x, const Tensor<T, D>& weight, const Tensor<T, D>& bias) {
+    if (weight.dim() != 2) throw ShapeError(message(op, ": the weight is a matrix [out, in], got ", weight.shape()));
+    if (x.dim() == 0 || x.shape().back() != weight.shape()[1])
+        throw ShapeError(message(op, ": the input's last dimension must be ", weight.shape()[1], ", as the weight of shape ",
+                                 weight.shape(), " says; got ", x.shape()));
+    if (bias.defined() && (bias.dim() != 1 || bias.shape()[0] != weight.shape()[0]))
+        throw ShapeError(message(op, ": the bias has ", weight.shape()[0], " elements, got ", bias.shape()));
+}
+
+/// f(x as a matrix), a matrix [., out], with the leading dimensions of x.
+template <class T, class D, class F>
+Tensor<T, D> by_rows(const Tensor<T, D>& x, std::int64_t out, const F& f) {
+    Shape shape = x.shape();
+    const std::int64_t in = shape.back();
+    shape[x.dim() - 1] = out;
+    return f(x.reshape({x.numel() / std::max<std::int64_t>(1, in), in})).reshape(shape);
+}
+
+template <class T, class D>
+Tensor<T, D> record_linear(Tensor<T, D> y, const Tensor<T, D>& x, const Tensor<T, D>& weight, const Tensor<T, D>& bias) {
+    return record("linear", std::move(y), input(x, [weight = saved(weight)](const auto& g) { return mm(g, weight()); }),
+                  input(weight, [x = saved(x)](const auto& g) { return mm_as(g, As::transposed, x(), As::is); }),
+                  input(bias, [](const auto& g) { return sum(g, 0); }));
+}
+
+}  // namespace detail
+
 /// x W^T + b for x [..., in], W [out, in] and b [out] (or undefined), in one pass.
 template <class T, class D, class U, class E>
 Tensor<T, D> linear(const Tensor<T, D>& x, const Tensor<U, E>& weight, const Tensor<U, E>& bias = {}, const Here& = Here::call("linear")) {
     const OpScope scope("linear", {x.impl().get(), weight.impl().get(), bias.impl().get()});
     detail::require_same<T, D, U, E>();
-    if (weight.dim() != 2) throw ShapeError(message("linear: the weight is a matrix [out, in], got ", weight.shape()));
-    if (x.dim() == 0 || x.shape().back() != weight.shape()[1])
-        throw ShapeError(message("linear: the input's last dimension must be ", weight.shape()[1], ", as the weight of shape ",
-                                 weight.shape(), " says; got ", x.shape()));
-    if (bias.defined() && (bias.dim() != 1 || bias.shape()[0] != weight.shape()[0]))
-        throw ShapeError(message("linear: the bias has ", weight.shape()[0], " elements, got ", bias.shape()));
-    if (x.dim() != 2) {
-        Shape shape = x.shape();
-        shape[x.dim() - 1] = weight.shape()[0];
-        return linear(x.reshape({x.numel() / std::max<std::int64_t>(1, weight.shape()[1]), weight.shape()[1]}), weight, bias)
-            .reshape(shape);
-    }
+    detail::check_linear("linear", x, weight, bias);
+    if (x.dim() != 2) return detail::by_rows(x, weight.shape()[0], [&](const auto& rows) { return linear(rows, weight, bias); });
 
     auto y = empty<T, D>({x.shape()[0], weight.shape()[0]});
     const auto b = detail::contiguous_or_none(bias);
@@ -213,12 +233,10 @@ Tensor<T, D> linear(const Tensor<T, D>& x, const Tensor<U, E>& weight, const Ten
         cast->product(x, detail::As::is, weight, detail::As::transposed, y, b.defined() ? Accumulate::yes : Accumulate::no);
     } else {
         gemm_bias(D{}, detail::factor(x, detail::As::is), detail::factor(weight, detail::As::transposed),
-                  b.defined() ? static_cast<const T*>(b.data()) : nullptr, detail::matrix_ref<T>(y.data(), y.shape(), y.strides()));
+                  b.defined() ? static_cast<const T*>(b.data()) : nullptr, detail::matrix_ref<T>(y.data(), y.shape(), y.strides()),
+                  Epilogue::none);
     }
-    if (!autograd::needs_grad(x, weight, bias)) return y;
-    return record("linear", std::move(y), input(x, [weight = saved(weight)](const auto& g) { return mm(g, weight()); }),
-                  input(weight, [x = saved(x)](const auto& g) { return detail::mm_as(g, detail::As::transposed, x(), detail::As::is); }),
-                  input(bias, [](const auto& g) { return sum(g, 0); }));
+    return autograd::needs_grad(x, weight, bias) ? detail::record_linear(std::move(y), x, weight, bias) : y;
 }
 
 template <class T, class D>

@@ -69,16 +69,16 @@ struct cublasLtContext {
 };
 using cublasLtHandle_t = cublasLtContext*;
 struct cublasLtMatrixLayoutOpaque_t {
-    std::uint64_t data[8];
+    alignas(8) unsigned char data[64];
 };
 struct cublasLtMatmulDescOpaque_t {
-    std::uint64_t data[32];
+    alignas(8) unsigned char data[256];
 };
 struct cublasLtMatmulPreferenceOpaque_t {
-    std::uint64_t data[8];
+    alignas(8) unsigned char data[64];
 };
 struct cublasLtMatmulAlgo_t {
-    std::uint64_t data[8];
+    alignas(8) unsigned char data[64];
 };
 using cublasLtMatrixLayout_t = cublasLtMatrixLayoutOpaque_t*;
 using cublasLtMatmulDesc_t = cublasLtMatmulDescOpaque_t*;

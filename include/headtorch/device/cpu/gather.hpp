@@ -102,12 +102,12 @@ void scatter_along(Cpu device, T* to, const Strides& strides, int dim, std::int6
     visit_along(device, index, shape, dim, size, strides, [&](std::int64_t k, std::int64_t offset) { to[offset] = from[k]; });
 }
 
-/// Flat positions at which a contiguous mask is true, in order; `out` has room for all. Returns how many.
-inline std::int64_t true_positions(Cpu, const bool* mask, std::int64_t count, std::int64_t* out) {
-    std::int64_t found = 0;
+/// Writes the flat positions at which a contiguous mask is true, in order, to room(how many), which returns where.
+template <class Room>
+void true_positions(Cpu, const bool* mask, std::int64_t count, const Room& room) {
+    std::int64_t* out = room(static_cast<std::int64_t>(std::count(mask, mask + count, true)));
     for (std::int64_t i = 0; i < count; ++i)
-        if (mask[i]) out[found++] = i;
-    return found;
+        if (mask[i]) *out++ = i;
 }
 
 /// Turns each flat position in a contiguous tensor of `shape` into a row [i, j, …] of `rows`.

@@ -190,15 +190,23 @@ void gemm_batched(Cpu, std::int64_t batch, MatrixRef<const T> a, std::int64_t st
                   MatrixRef<T> c, std::int64_t stride_c, Accumulate accumulate) {
     cpu::gemm_batched<T>(batch, a, stride_a, b, stride_b, c, stride_c, accumulate);
 }
-/// c = a b + bias, which has one element for each column, or is null.
+/// c = a b + bias, which has one element for each column, or is null; then what the epilogue says.
 template <class T>
-void gemm_bias(Cpu, MatrixRef<const T> a, MatrixRef<const T> b, const T* bias, MatrixRef<T> c) {
-    if (bias)
+void gemm_bias(Cpu, MatrixRef<const T> a, MatrixRef<const T> b, const T* bias, MatrixRef<T> c, Epilogue epilogue) {
+    const auto for_rows = [&](const auto& visit) {
         parallel_for(c.rows, 1 + 32768 / std::max<std::int64_t>(1, c.cols), [&](std::int64_t begin, std::int64_t end) {
-            for (std::int64_t i = begin; i < end; ++i)
-                for (std::int64_t j = 0; j < c.cols; ++j) c(i, j) = bias[j];
+            for (std::int64_t i = begin; i < end; ++i) visit(i);
+        });
+    };
+    if (bias)
+        for_rows([&](std::int64_t i) {
+            for (std::int64_t j = 0; j < c.cols; ++j) c(i, j) = bias[j];
         });
     cpu::gemm<T>(a, b, c, bias ? Accumulate::yes : Accumulate::no);
+    if (epilogue == Epilogue::relu)
+        for_rows([&](std::int64_t i) {
+            for (std::int64_t j = 0; j < c.cols; ++j) c(i, j) = c(i, j) < T(0) ? T(0) : c(i, j);
+        });
 }
 
 }  // namespace headtorch

@@ -91,12 +91,12 @@ void gemm(Cpu, MatrixRef<const T> a, MatrixRef<const T> b, MatrixRef<T> c, Accum
         product(cpu::detail::MatrixAsFloats<Access::write, T>(c, 1, 0));
 }
 template <Half T>
-void gemm_bias(Cpu, MatrixRef<const T> a, MatrixRef<const T> b, const T* bias, MatrixRef<T> c) {
+void gemm_bias(Cpu, MatrixRef<const T> a, MatrixRef<const T> b, const T* bias, MatrixRef<T> c, Epilogue epilogue) {
     using cpu::Access;
     const cpu::detail::MatrixAsFloats<Access::read, const T> x(a, 1, 0), y(b, 1, 0);
     const cpu::detail::MatrixAsFloats<Access::write, T> z(c, 1, 0);
     const auto offsets = cpu::reads(bias, c.cols);
-    gemm_bias(Cpu{}, cpu::detail::as_const(x), cpu::detail::as_const(y), static_cast<const float*>(offsets), z.get());
+    gemm_bias(Cpu{}, cpu::detail::as_const(x), cpu::detail::as_const(y), static_cast<const float*>(offsets), z.get(), epilogue);
 }
 
 // --- convolution --------------------------------------------------------------------------------------------------------

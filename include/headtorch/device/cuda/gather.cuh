@@ -151,21 +151,22 @@ __global__ void unravel_kernel(const std::int64_t* flat, Index count, int rank, 
 
 }  // namespace detail
 
-/// Flat positions at which a contiguous mask is true, in order; `out` has room for all. Returns how many: the host waits for that.
-inline std::int64_t true_positions(Cuda, const bool* mask, std::int64_t count, std::int64_t* out) {
-    if (count == 0) return 0;
+/// Writes the flat positions at which a contiguous mask is true, in order, to room(how many), which returns where; the host waits for that.
+template <class Room>
+void true_positions(Cuda, const bool* mask, std::int64_t count, const Room& room) {
     const std::int64_t tiles = ceil_div(count, detail::mask_tile);
+    if (tiles == 0) return void(room(0));
     const Grid grid{dim3(static_cast<unsigned>(tiles)), dim3(block_threads)};
-    std::int64_t found = 0;
     with_index(count, [&](auto as) {
         using Index = decltype(as);
         const Scratch<Index> before(tiles + 1);
         launch("nonzero", &detail::count_true_kernel<Index>, grid, mask, static_cast<Index>(count), before.data());
         launch("nonzero", &detail::running_sums_kernel<Index>, Grid{dim3(1), dim3(1024)}, static_cast<Index>(tiles), before.data());
-        launch("nonzero", &detail::list_true_kernel<Index>, grid, mask, static_cast<Index>(count), before.data(), out);
-        found = read_one(before.data() + tiles, "nonzero");
+        const std::int64_t found = read_one(before.data() + tiles, "nonzero");
+        std::int64_t* out = room(found);
+        if (found > 0)
+            launch("nonzero", &detail::list_true_kernel<Index>, grid, mask, static_cast<Index>(count), before.data(), out);
     });
-    return found;
 }
 
 /// Turns each flat position in a contiguous tensor of `shape` into a row [i, j, …] of `rows`.

@@ -149,10 +149,10 @@ void gemm_batched(Cuda, std::int64_t batch, MatrixRef<const T> a, std::int64_t s
     detail::gemm_any<T, Out>("matmul", {batch, a, b, c, stride_a, stride_b, stride_c, nullptr, add});
 }
 
-/// c = a b + bias, which has one element for each column, or is null; then the epilogue's function of it.
+/// c = a b + bias, which has one element for each column, or is null; then what the epilogue says.
 template <class T, class Out>
     requires detail::StoredAs<T, Out>
-void gemm_bias(Cuda, MatrixRef<const T> a, MatrixRef<const T> b, const Out* bias, MatrixRef<Out> c, Epilogue epilogue = Epilogue::none) {
+void gemm_bias(Cuda, MatrixRef<const T> a, MatrixRef<const T> b, const Out* bias, MatrixRef<Out> c, Epilogue epilogue) {
     detail::gemm_any<T, Out>("linear", {.a = a, .b = b, .c = c, .bias = bias, .epilogue = epilogue});
 }
 

@@ -9,14 +9,10 @@
 #include <cstdint>
 #include <string_view>
 
-#include "headtorch/core/math.hpp"
 #include "headtorch/device/cuda/gemm_tile.cuh"
 #include "headtorch/device/matrix.hpp"
 
 namespace headtorch::cuda {
-
-/// What becomes of a product on its way to memory; gelu in its tanh form.
-enum class Epilogue { none, relu, gelu };
 
 namespace detail {
 
@@ -39,12 +35,7 @@ struct Product {
 
 template <class C>
 __device__ inline C apply_epilogue(Epilogue epilogue, C x) {
-    if constexpr (std::is_floating_point_v<C>) {
-        if (epilogue == Epilogue::relu) return x < C{0} ? C{0} : x;
-        if (epilogue == Epilogue::gelu)  // sqrt(2 / pi)
-            return C(0.5) * x * (C{1} + math::tanh(C(0.79788456080286535588) * (x + C(0.044715) * x * x * x)));
-    }
-    return x;
+    return epilogue == Epilogue::relu && x < C{0} ? C{0} : x;
 }
 
 /// Element e of a factor that a thread fetches, as a pointer that moves on from slice to slice.

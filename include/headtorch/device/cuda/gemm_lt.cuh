@@ -120,9 +120,7 @@ inline LtPlan make_lt_plan(const LtProblem& problem, const void* bias, std::stri
     lt_set(plan, CUBLASLT_MATMUL_DESC_TRANSA, operation(problem.a), op);
     lt_set(plan, CUBLASLT_MATMUL_DESC_TRANSB, operation(problem.b), op);
     const auto epilogue = static_cast<Epilogue>(problem.epilogue);
-    std::uint32_t after = epilogue == Epilogue::relu   ? CUBLASLT_EPILOGUE_RELU
-                          : epilogue == Epilogue::gelu ? CUBLASLT_EPILOGUE_GELU
-                                                       : CUBLASLT_EPILOGUE_DEFAULT;
+    std::uint32_t after = epilogue == Epilogue::relu ? CUBLASLT_EPILOGUE_RELU : CUBLASLT_EPILOGUE_DEFAULT;
     if (bias) after = epilogue == Epilogue::none ? std::uint32_t{CUBLASLT_EPILOGUE_BIAS} : after | CUBLASLT_EPILOGUE_BIAS;
     lt_set(plan, CUBLASLT_MATMUL_DESC_EPILOGUE, after, op);
     if (bias) lt_set(plan, CUBLASLT_MATMUL_DESC_BIAS_POINTER, bias, op);

@@ -320,6 +320,17 @@ private:
 
 inline MemoryStats memory_stats(int device = current_device()) { return Allocator::instance().stats(device); }
 inline void reset_peak_memory_stats(int device = current_device()) { Allocator::instance().reset_peak(device); }
+/// Bytes of a GPU: those that CUDA could still give (what headtorch caches is not among them), and all.
+struct MemoryInfo {
+    std::size_t free = 0, total = 0;
+};
+inline MemoryInfo mem_get_info(int device = current_device()) {
+    const DeviceGuard guard(device);
+    MemoryInfo info;
+    check(cudaMemGetInfo(&info.free, &info.total), "mem_get_info", "cudaMemGetInfo");
+    return info;
+}
+
 /// Gives cached memory that nobody uses back to CUDA, for other processes.
 inline void empty_cache() { Allocator::instance().empty_cache(); }
 

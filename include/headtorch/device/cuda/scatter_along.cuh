@@ -169,7 +169,9 @@ inline unsigned dims_in_turn(const Shape& shape, const Strides& strides, std::in
         int rank = 0;
         for (int d = 0; d < shape.rank(); ++d)
             if (shape[d] > 1 && !(skipped >> d & 1u)) order[static_cast<std::size_t>(rank++)] = d;
-        std::sort(order.begin(), order.begin() + rank, [&](int a, int b) { return std::abs(strides[a]) < std::abs(strides[b]); });
+        const auto shorter = [&](int a, int b) { return std::abs(strides[a]) < std::abs(strides[b]); };
+        for (auto next = order.begin(); next != order.begin() + rank; ++next)  // they are few: sorted by insertion
+            std::rotate(std::upper_bound(order.begin(), next, *next, shorter), next, next + 1);
         std::int64_t reach = 0;
         for (int i = 0; i < rank; ++i) {
             const int d = order[static_cast<std::size_t>(i)];
