@@ -162,13 +162,12 @@ inline void stream(void* to, const void* from, std::size_t bytes) {
     std::size_t i = head;
     for (; i + simd_bytes <= bytes; i += simd_bytes) {
 #if defined(__AVX512F__)
-        if constexpr (simd_bytes == 64) {
+        if constexpr (simd_bytes == 64)
             _mm512_stream_si512(reinterpret_cast<__m512i*>(out + i), _mm512_loadu_si512(in + i));
-            continue;
-        }
+        else
 #endif
-        for (std::size_t k = i; k < i + simd_bytes; k += 16)
-            _mm_stream_si128(reinterpret_cast<__m128i*>(out + k), _mm_loadu_si128(reinterpret_cast<const __m128i*>(in + k)));
+            for (std::size_t k = i; k < i + simd_bytes; k += 16)
+                _mm_stream_si128(reinterpret_cast<__m128i*>(out + k), _mm_loadu_si128(reinterpret_cast<const __m128i*>(in + k)));
     }
     std::memcpy(out + i, in + i, bytes - i);
 }
