@@ -5,7 +5,9 @@
 // takes and the most bytes of device memory that it held.
 
 #include <cstdio>
+#include <exception>
 #include <iostream>
+#include <stdexcept>
 #include <string>
 
 #include "benchmarks/cuda_cases.hpp"
@@ -18,17 +20,20 @@ int main() {
     }
     std::string name;
     double duration = 0;
-    while (std::cin >> name >> duration) {
-        const auto setup = benchmarks::cuda_cases().find(name);
-        if (setup == benchmarks::cuda_cases().end()) {
-            std::fprintf(stderr, "compare_cuda: no case is called %s\n", name.c_str());
-            return 2;
+    try {
+        while (std::cin >> name >> duration) {
+            cuda::empty_cache();
+            cuda::reset_peak_memory_stats();
+            const benchmarks::Step step = benchmarks::cuda_cases().at(name)();
+            const double seconds = benchmarks::cuda_seconds_per_step(step, duration);
+            std::printf("%.9g %lld\n", seconds, static_cast<long long>(cuda::memory_stats().max_memory_allocated));
+            std::fflush(stdout);
         }
-        cuda::empty_cache();
-        cuda::reset_peak_memory_stats();
-        const benchmarks::Step step = setup->second();
-        const double seconds = benchmarks::cuda_seconds_per_step(step, duration);
-        std::printf("%.9g %lld\n", seconds, static_cast<long long>(cuda::memory_stats().max_memory_allocated));
-        std::fflush(stdout);
+    } catch (const std::out_of_range&) {
+        std::fprintf(stderr, "compare_cuda: no case is called %s\n", name.c_str());
+        return 2;
+    } catch (const std::exception& error) {
+        std::fprintf(stderr, "compare_cuda: %s: %s\n", name.c_str(), error.what());
+        return 1;
     }
 }

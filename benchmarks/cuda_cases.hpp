@@ -48,7 +48,9 @@ Setup product(std::int64_t n, bool tf32 = false) {
 template <class Make>
 Setup graphed(Make make) {
     return [=] {
+        recorded_later = true;
         const auto step = std::make_shared<decltype(make())>(make());
+        recorded_later = false;
         for (int i = 0; i < 3; ++i) (*step)();
         const auto graph = std::make_shared<cuda::Graph>();
         graph->capture(*step);

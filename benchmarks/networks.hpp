@@ -68,10 +68,13 @@ struct ResNet18 : nn::Module<ResNet18<T>> {
     Tensor<T> forward(const Tensor<T>& x) { return fc(adaptive_avg_pool2d(blocks(relu(bn(conv(x)))), 1).flatten(1)); }
 };
 
+/// Whether the steps that are made now will be recorded in a cuda::Graph.
+inline bool recorded_later = false;
+
 /// One step of SGD on `loss(net)`.
 template <class Net, class Loss>
 auto train_step(std::shared_ptr<Net> net, Loss loss) {
-    return [net, loss, sgd = optim::SGD(net->parameters(), {.lr = 1e-4, .momentum = 0.9})]() mutable {
+    return [net, loss, sgd = optim::SGD(net->parameters(), {.lr = 1e-4, .momentum = 0.9, .capturable = recorded_later})]() mutable {
         sgd.zero_grad();
         loss(*net).backward();
         sgd.step();

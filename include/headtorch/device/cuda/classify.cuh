@@ -115,7 +115,8 @@ __global__ void cross_entropy_warp_kernel(const T* x, Labels<T> labels, int widt
 
 /// A block for each row.
 template <class T>
-__global__ void cross_entropy_block_kernel(const T* x, Labels<T> labels, SoftmaxLine<false, ComputeType<T>>* kept, Weighed* sums) {
+__global__ void __launch_bounds__(line_threads)
+    cross_entropy_block_kernel(const T* x, Labels<T> labels, SoftmaxLine<false, ComputeType<T>>* kept, Weighed* sums) {
     using C = ComputeType<T>;
     Weighed mine{0, 0};
     for (std::int64_t row = blockIdx.x; row < labels.rows; row += gridDim.x) {
@@ -144,8 +145,9 @@ struct RowSlope {
 
 /// `width` lanes for each row, or with width 0 a whole block of line_threads.
 template <class T>
-__global__ void cross_entropy_gradient_kernel(const T* x, Labels<T> labels, int width, const SoftmaxLine<false, ComputeType<T>>* kept,
-                                              const double* scale, const T* g, T* dx) {
+__global__ void __launch_bounds__(line_threads)
+    cross_entropy_gradient_kernel(const T* x, Labels<T> labels, int width, const SoftmaxLine<false, ComputeType<T>>* kept,
+                                  const double* scale, const T* g, T* dx) {
     using C = ComputeType<T>;
     const double factor = *scale * static_cast<double>(static_cast<C>(*g));
     if (width == 0) {

@@ -110,7 +110,7 @@ __global__ void count_true_kernel(const bool* mask, Index count, Index* found) {
 
 /// Replaces n numbers by their running sums; out[n] is the sum of all. One block.
 template <class Index>
-__global__ void running_sums_kernel(Index n, Index* data) {
+__global__ void __launch_bounds__(1024) running_sums_kernel(Index n, Index* data) {
     __shared__ BlockSums<Index> room;
     Index before = 0;
     for (Index begin = 0; begin < n; begin += static_cast<Index>(blockDim.x)) {

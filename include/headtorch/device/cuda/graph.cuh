@@ -49,7 +49,7 @@ public:
 
     /// Records `body`. Throws what it throws, and CudaError when it did what cannot be recorded; the graph is then empty.
     template <class F>
-    void capture(const F& body) {
+    void capture(F&& body) {
         reset();
         synchronize();
         stream_ = Stream::create();

@@ -36,7 +36,7 @@ struct AddTwoSums {
 /// The threads that share a row: a warp, of which a block has four, or a block. A warp's rows are short: it adds up in C itself.
 template <class C, int threads>
 struct Team {
-    static constexpr int size = threads, in_block = threads == 32 ? 4 : 1;
+    static constexpr int size = threads, in_block = threads == 32 ? 4 : 1, block = size * in_block;
     using Total = std::conditional_t<threads == 32, C, double>;
     static __device__ int rank() { return static_cast<int>(threadIdx.x) % threads; }
     static __device__ int index() { return static_cast<int>(threadIdx.x) / threads; }

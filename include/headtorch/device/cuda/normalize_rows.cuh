@@ -49,8 +49,8 @@ __device__ inline Lanes<ComputeType<T>, V> row_weights(const RowPlaces& at, cons
 }
 
 template <class T, int V, int threads>
-__global__ void row_norm_kernel(const T* x, RowPlaces at, double eps, const T* weight, const T* bias, double* mean, double* variance,
-                                T* y) {
+__global__ void __launch_bounds__(Team<ComputeType<T>, threads>::block)
+    row_norm_kernel(const T* x, RowPlaces at, double eps, const T* weight, const T* bias, double* mean, double* variance, T* y) {
     using C = ComputeType<T>;
     using Row = Team<C, threads>;
     using A = typename Row::Total;
@@ -98,8 +98,9 @@ __global__ void row_norm_kernel(const T* x, RowPlaces at, double eps, const T* w
 }
 
 template <class T, int V, int threads>
-__global__ void row_norm_back_kernel(const T* g, const T* x, RowPlaces at, double eps, const T* weight, const double* mean,
-                                     const double* variance, T* dx) {
+__global__ void __launch_bounds__(Team<ComputeType<T>, threads>::block)
+    row_norm_back_kernel(const T* g, const T* x, RowPlaces at, double eps, const T* weight, const double* mean, const double* variance,
+                         T* dx) {
     using C = ComputeType<T>;
     using Row = Team<C, threads>;
     using A = typename Row::Total;
@@ -146,7 +147,7 @@ void with_row_teams(const RowNorm& norm, bool wide, const Run& run) {
         const auto with = [&](auto threads) {
             using Row = Team<ComputeType<T>, threads()>;
             const std::int64_t blocks = std::min<std::int64_t>(ceil_div(norm.rows, Row::in_block), std::int64_t{1} << 20);
-            run(lanes, threads, Grid{dim3(static_cast<unsigned>(blocks)), dim3(static_cast<unsigned>(Row::size * Row::in_block))});
+            run(lanes, threads, Grid{dim3(static_cast<unsigned>(blocks)), dim3(static_cast<unsigned>(Row::block))});
         };
         if (groups <= 256)
             with(std::integral_constant<int, 32>{});

@@ -61,7 +61,7 @@ __global__ void softmax_gradient_warp_kernel(const T* y, const T* g, std::int64_
 }
 
 template <bool log_of_it, class T>
-__global__ void softmax_block_kernel(const T* x, std::int64_t lines, std::int64_t length, T* y) {
+__global__ void __launch_bounds__(line_threads) softmax_block_kernel(const T* x, std::int64_t lines, std::int64_t length, T* y) {
     using C = ComputeType<T>;
     for (std::int64_t line = blockIdx.x; line < lines; line += gridDim.x) {
         const T* const from = x + line * length;
@@ -71,7 +71,8 @@ __global__ void softmax_block_kernel(const T* x, std::int64_t lines, std::int64_
 }
 
 template <bool log_of_it, class T>
-__global__ void softmax_gradient_block_kernel(const T* y, const T* g, std::int64_t lines, std::int64_t length, T* dx) {
+__global__ void __launch_bounds__(line_threads)
+    softmax_gradient_block_kernel(const T* y, const T* g, std::int64_t lines, std::int64_t length, T* dx) {
     using C = ComputeType<T>;
     using Formula = SoftmaxGradient<log_of_it, C>;
     for (std::int64_t line = blockIdx.x; line < lines; line += gridDim.x) {

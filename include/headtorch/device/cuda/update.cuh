@@ -164,7 +164,7 @@ __global__ void norm_parts_kernel(UpdateTable<T, 0> table, double power, bool la
 }
 /// One block puts all parts together, in a fixed order.
 template <class A>
-__global__ void norm_kernel(const A* parts, std::int64_t count, A power, bool largest, A* norm) {
+__global__ void __launch_bounds__(1024) norm_kernel(const A* parts, std::int64_t count, A power, bool largest, A* norm) {
     A total = 0;
     for (std::int64_t i = threadIdx.x; i < count; i += blockDim.x) total = largest ? Largest{}(total, parts[i]) : total + parts[i];
     total = largest ? block_reduce<1024>(total, Largest{}) : block_reduce<1024>(total, Plus{});
