@@ -67,3 +67,26 @@ TEST_CASE("gradcheck refuses wrong ones", "[autograd]") {
     // a step of the difference quotient too long for the tolerance
     CHECK_THROWS_AS(gradcheck([](const Doubles& in) { return in[0].exp(); }, {x}, {.eps = 1.0}), AutogradError);
 }
+
+TEST_CASE("gradcheck's fast mode", "[autograd]") {
+    manual_seed(2);
+    const GradcheckOptions fast{.fast_mode = true};
+    const auto x = randn<double>({2, 3}), y = randn<double>({3});
+    const auto two = [](const Doubles& in) { return Doubles{in[0].square().sum(), in[1].tanh() * in[0]}; };
+    CHECK(gradcheck(two, {x, y}, fast));
+    CHECK(gradgradcheck(two, {x, y}, fast));
+    CHECK(gradgradcheck([](const Doubles& in) { return in[0] * 3; }, {x}, fast));
+    CHECK(gradcheck([](const Doubles& in) { return in[0].sin(); }, {x.t()}, fast));
+    CHECK(gradcheck([](const Doubles& in) { return in[0].sin(); }, {zeros<double>({0, 2})}, fast));
+    CHECK_THROWS_WITH(gradcheck([](const Doubles& in) { return in[0] * in[0].detach(); }, {x}, fast),
+                      contains("gradcheck: derivative of output 0 by input 0 along random directions"));
+    const auto forgetful = [](const Doubles& in) { return Forgetful::apply(in[0]); };
+    CHECK(gradcheck(forgetful, {x}, fast));
+    CHECK_THROWS_AS(gradgradcheck(forgetful, {x}, fast), AutogradError);
+    CHECK_THROWS_AS(gradcheck([](const Doubles& in) { return WrongShape::apply(in[0]); }, {x}, fast), Error);
+    // one element of a hundred
+    const auto spot = zeros<double>({10, 10});
+    spot.select(0, 7).select(0, 3).fill_(1);
+    CHECK_THROWS_AS(gradcheck([&](const Doubles& in) { return in[0] * 2 + in[0].detach() * spot; }, {randn<double>({10, 10})}, fast),
+                    AutogradError);
+}
