@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <type_traits>
 
+#include "headtorch/core/half.hpp"
 #include "headtorch/device/cpu/packet_pairs.hpp"
 #include "headtorch/device/cpu/parallel.hpp"
 #include "headtorch/device/device.hpp"
