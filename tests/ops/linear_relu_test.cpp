@@ -41,8 +41,8 @@ void check_equal(const Case& c) {
 
 TEMPLATE_TEST_CASE("linear_relu is relu of linear", "[ops]", float, double) {
     manual_seed(1);
-    for (const Case& c : {Case{{5, 3}, 4, true}, Case{{5, 3}, 4, false}, Case{{3}, 2, true}, Case{{2, 3, 4, 7}, 40, true}, Case{{0, 3}, 2, true},
-                          Case{{4, 0}, 3, true}, Case{{130, 70}, 65, true}})
+    for (const Case& c : {Case{{5, 3}, 4, true}, Case{{5, 3}, 4, false}, Case{{3}, 2, true}, Case{{2, 3, 4, 7}, 40, true},
+                          Case{{0, 3}, 2, true}, Case{{4, 0}, 3, true}, Case{{130, 70}, 65, true}})
         check_equal<TestType>(c);
     const auto turned = randn<TestType>({3, 6}).t(), weight = randn<TestType>({3, 4}).t();  // neither is contiguous
     CHECK(allclose(linear_relu(turned, weight), relu(linear(turned, weight)), 1e-6, 1e-6));

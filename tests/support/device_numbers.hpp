@@ -78,7 +78,8 @@ Numbers<T> random_numbers(std::int64_t n, std::mt19937& random) {
         else if constexpr (std::is_same_v<T, bool>)
             x[i] = random() % 4 != 0;
         else
-            x[i] = static_cast<T>(std::is_unsigned_v<T> ? random() % 256 : static_cast<std::int64_t>(random() % 2001) - 1000);
+            x[i] = static_cast<T>(std::is_unsigned_v<T> ? static_cast<std::int64_t>(random() % 256)
+                                                        : static_cast<std::int64_t>(random() % 2001) - 1000);
     }
     return x;
 }

@@ -131,8 +131,8 @@ TEST_CASE("truth values and integers of the GPU", "[cuda]") {
     const double wide = 1e12;
     const auto large = drawn<std::int64_t>(draws::Integers{-500'000'000'000, 1'000'000'000'000}, many, generator);
     CHECK(distance(large, [&](double x) { return (x + wide / 2) / wide; }) < 1.95);
-    const auto all = drawn<std::int64_t>(draws::Integers{std::numeric_limits<std::int64_t>::min(), ~std::uint64_t{0}}, many, generator);
-    CHECK(distance(all, [](double x) { return x / 0x1p64 + 0.5; }) < 1.95);
+    const auto every = drawn<std::int64_t>(draws::Integers{std::numeric_limits<std::int64_t>::min(), ~std::uint64_t{0}}, many, generator);
+    CHECK(distance(every, [](double x) { return x / 0x1p64 + 0.5; }) < 1.95);
 }
 
 TEMPLATE_TEST_CASE("halfs of the GPU stay below the upper end", "[cuda]", float16, bfloat16) {

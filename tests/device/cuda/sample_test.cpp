@@ -100,8 +100,8 @@ TEST_CASE("categories of the GPU", "[cuda]") {
     const auto three = multinomial(w.expand({5000, 5}), 3);
     CHECK(three.shape() == Shape({5000, 3}));
     check_shares(three.select(1, 0).contiguous().tolist());
-    const auto all = three.tolist();
-    for (std::size_t row = 0; row < 5000; ++row) REQUIRE(std::set<std::int64_t>(&all[3 * row], &all[3 * row] + 3).size() == 3);
+    const auto drawn = three.tolist();
+    for (std::size_t row = 0; row < 5000; ++row) REQUIRE(std::set<std::int64_t>(&drawn[3 * row], &drawn[3 * row] + 3).size() == 3);
     // rows of their own, and more categories than a block has threads
     const auto one_hot = eye<float, Cpu>(700, 700).to<Cuda>();
     const auto diagonal = multinomial(one_hot, 2, true).tolist();
