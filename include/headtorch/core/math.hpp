@@ -15,6 +15,15 @@ namespace headtorch::math {
 template <class T>
 concept Number = std::is_arithmetic_v<T>;
 
+/// A number as it is added and multiplied where that may overflow: integers wrap around, as in PyTorch, and in C++ only unsigned ones may.
+template <class T>
+constexpr auto wrapping(const T& x) {
+    if constexpr (std::is_integral_v<T> && !std::is_same_v<T, bool>)
+        return static_cast<std::make_unsigned_t<T>>(x);
+    else
+        return x;
+}
+
 /// For plain numbers: what <cmath> lacks, or does otherwise than PyTorch. Integers stay integers where that is exact.
 namespace number {
 

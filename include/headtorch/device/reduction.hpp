@@ -148,13 +148,15 @@ struct Sum {
     template <class A>
     static constexpr A identity() { return A(0); }
     static constexpr auto map(const auto& x) { return x; }
-    static constexpr auto combine(const auto& a, const auto& b) { return a + b; }
+    template <class A>
+    static constexpr A combine(const A& a, const A& b) { return static_cast<A>(math::wrapping(a) + math::wrapping(b)); }
     constexpr auto finish(auto a, std::int64_t count) const { return mean ? a / static_cast<decltype(a)>(count) : a; }
 };
 struct Prod : Sum {
     template <class A>
     static constexpr A identity() { return A(1); }
-    static constexpr auto combine(const auto& a, const auto& b) { return a * b; }
+    template <class A>
+    static constexpr A combine(const A& a, const A& b) { return static_cast<A>(math::wrapping(a) * math::wrapping(b)); }
 };
 
 /// NaN wins.

@@ -70,7 +70,7 @@ public:
             return update(*rates_, *optimizer);
         }
         if constexpr (requires { recording(D{}); })
-            before_replay(D{}, [rates = rates_.shared(), update] {
+            before_replay(D{}, [rates = rates_.shared(), update, counts = counts_] {  // whose memory is kept, too
                 if (rates->owner) update(*rates, *static_cast<Optimizer*>(rates->owner));
             });
     }

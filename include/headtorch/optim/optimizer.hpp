@@ -280,6 +280,8 @@ private:
                 counters_.set_counts(host_counts());
             }
             counters_.set_rates(static_cast<Schedulable*>(this), Derived::name);
+            if constexpr (requires { recording(D{}); })
+                if (recording(D{})) before_replay(D{}, [kept = states] {});  // a replay may come when this optimiser is no more
         }
     }
     /// A state with the steps that the device has counted.

@@ -9,6 +9,7 @@
 #include <cstdint>
 
 #include "headtorch/core/dtype.hpp"
+#include "headtorch/core/math.hpp"
 #include "headtorch/device/cpu/lines.hpp"
 
 namespace headtorch::cpu {
@@ -57,7 +58,7 @@ template <class T, class Out>
 void cumsum(Cpu, const T* x, const Lines& lines, bool reverse, Out* y) {
     using A = Accumulator<T>;
     detail::scan_lines(lines, reverse, A(0), [=](std::int64_t at, A sum) {
-        sum += static_cast<A>(x[at]);
+        sum = static_cast<A>(math::wrapping(sum) + math::wrapping(static_cast<A>(x[at])));
         y[at] = static_cast<Out>(sum);
         return sum;
     });
@@ -68,7 +69,7 @@ template <class T, class Out>
 void cumprod(Cpu, const T* x, const Lines& lines, Out* y) {
     using A = Accumulator<T>;
     detail::scan_lines(lines, false, A(1), [=](std::int64_t at, A product) {
-        product *= static_cast<A>(x[at]);
+        product = static_cast<A>(math::wrapping(product) * math::wrapping(static_cast<A>(x[at])));
         y[at] = static_cast<Out>(product);
         return product;
     });

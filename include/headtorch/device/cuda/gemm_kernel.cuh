@@ -49,8 +49,8 @@ public:
 #pragma unroll
         for (int e = 0; e < elements; ++e) {
             const TilePlace at = place(e);
-            inside_[e] = first + at.index < edge;
-            next_[e] = data + (first + at.index) * edge_stride + at.depth * depth_stride;
+            inside_[e] = depth > 0 && first + at.index < edge;
+            next_[e] = inside_[e] ? data + (first + at.index) * edge_stride + at.depth * depth_stride : data;
         }
     }
     __device__ TilePlace place(int e) const { return along_depth_ ? along_depth<Tile>(e) : along_edge<Tile, width>(e); }

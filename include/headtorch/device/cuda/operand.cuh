@@ -28,11 +28,11 @@ struct Operand {
         return static_cast<U>(value);
     }
 
-    friend constexpr Operand operator+(Operand a, Operand b) { return a.wrapping() + b.wrapping(); }
-    friend constexpr Operand operator-(Operand a, Operand b) { return a.wrapping() - b.wrapping(); }
-    friend constexpr Operand operator*(Operand a, Operand b) { return a.wrapping() * b.wrapping(); }
+    friend constexpr Operand operator+(Operand a, Operand b) { return math::wrapping(a.value) + math::wrapping(b.value); }
+    friend constexpr Operand operator-(Operand a, Operand b) { return math::wrapping(a.value) - math::wrapping(b.value); }
+    friend constexpr Operand operator*(Operand a, Operand b) { return math::wrapping(a.value) * math::wrapping(b.value); }
     friend constexpr Operand operator/(Operand a, Operand b) { return a.value / b.value; }
-    friend constexpr Operand operator-(Operand a) { return -a.wrapping(); }
+    friend constexpr Operand operator-(Operand a) { return -math::wrapping(a.value); }
     friend constexpr Operand operator+(Operand a) { return a; }
     constexpr Operand& operator+=(Operand b) { return *this = *this + b; }
     constexpr Operand& operator-=(Operand b) { return *this = *this - b; }
@@ -81,14 +81,6 @@ struct Operand {
     friend constexpr Operand maximum(Operand a, Operand b) { return math::maximum(a.value, b.value); }
     friend constexpr Operand logaddexp(Operand a, Operand b) { return math::logaddexp(a.value, b.value); }
     friend constexpr Operand where(bool condition, Operand a, Operand b) { return condition ? a : b; }
-
-private:
-    constexpr auto wrapping() const {
-        if constexpr (std::is_integral_v<T>)
-            return static_cast<std::make_unsigned_t<T>>(value);
-        else
-            return value;
-    }
 };
 
 /// What a formula is given for an element of type T: truth values stay what they are.

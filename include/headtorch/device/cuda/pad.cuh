@@ -91,8 +91,8 @@ __global__ void unpad_kernel(const From* g, PadAxis axis, PadMode mode, Quotient
         Index outer = static_cast<Index>(e);
         const Index k = inner.take_rest(outer);
         const std::int64_t i = in.take_rest(outer);
-        const From* line = g + static_cast<std::int64_t>(outer) * axis.out * inner.divisor + k;
-        const auto value = [&](std::int64_t j) { return static_cast<C>(line[j * inner.divisor]); };
+        const std::int64_t line = static_cast<std::int64_t>(outer) * axis.out;
+        const auto value = [&](std::int64_t j) { return static_cast<C>(g[(line + j) * inner.divisor + k]); };
         C sum = 0;
         const auto add_if_shown = [&](std::int64_t j) {
             if (j >= 0 && j < axis.out && axis.source(mode, j) == i) sum += value(j);

@@ -12,6 +12,7 @@
 
 #include "headtorch/core/dtype.hpp"
 #include "headtorch/core/half.hpp"
+#include "headtorch/core/math.hpp"
 #include "headtorch/device/cuda/scan_kernel.cuh"
 #include "headtorch/device/device.hpp"
 
@@ -30,7 +31,7 @@ struct ScanSum {
     Out* y;
     __device__ A identity() const { return A(0); }
     __device__ A load(std::int64_t at, std::int64_t) const { return widened<A>(x[at]); }
-    __device__ A combine(A before, A a) const { return before + a; }
+    __device__ A combine(A before, A a) const { return static_cast<A>(math::wrapping(before) + math::wrapping(a)); }
     __device__ void store(std::int64_t at, std::int64_t, A sum, A) const { y[at] = static_cast<Out>(sum); }
 };
 
@@ -77,7 +78,7 @@ struct ScanProduct {
     Out* y;
     __device__ A identity() const { return product_of(Number(1)); }
     __device__ A load(std::int64_t at, std::int64_t) const { return product_of(widened<Number>(x[at])); }
-    __device__ A combine(const A& before, const A& a) const { return before * a; }
+    __device__ A combine(const A& before, const A& a) const { return static_cast<A>(math::wrapping(before) * math::wrapping(a)); }
     __device__ void store(std::int64_t at, std::int64_t, const A& product, const A&) const {
         y[at] = static_cast<Out>(product_value<Number>(product));
     }
