@@ -249,11 +249,11 @@ public:
                     .first);
         };
         const auto feed_forward = [&](const Tensor<T, D>& x) {
-            // as one op, unless somebody wants to see linear1's own result
-            const bool fused = !options.gelu && !ModuleObserver::any();
-            const Tensor<T, D> hidden = fused ? linear_relu(x, linear1.weight, linear1.bias)
-                                              : options.gelu ? gelu(linear1(x)) : relu(linear1(x));
-            return dropout2(linear2(dropout(hidden)));
+            // one op, unless somebody wants to see linear1's own result
+            const auto relu_of_linear1 = [&] {
+                return ModuleObserver::any() ? relu(linear1(x)) : linear_relu(x, linear1.weight, linear1.bias);
+            };
+            return dropout2(linear2(dropout(options.gelu ? gelu(linear1(x)) : relu_of_linear1())));
         };
         if (options.norm_first) {
             const Tensor<T, D> x = src + attention(norm1(src));

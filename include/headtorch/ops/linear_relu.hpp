@@ -8,7 +8,6 @@
 #include <utility>
 
 #include "headtorch/autograd/record.hpp"
-#include "headtorch/device/cpu/gemm.hpp"
 #include "headtorch/ops/activation_piecewise.hpp"
 #include "headtorch/ops/matmul.hpp"
 
@@ -36,13 +35,7 @@ Tensor<T, D> linear_relu(const Tensor<T, D>& x, const Tensor<U, E>& weight, cons
     detail::check_linear("linear_relu", x, weight, bias);
     if (detail::cast_for<T, D>()) return relu(linear(x, weight, bias));
     if (x.dim() != 2) return detail::by_rows(x, weight.shape()[0], [&](const auto& rows) { return linear_relu(rows, weight, bias); });
-
-    auto y = empty<T, D>({x.shape()[0], weight.shape()[0]});
-    const auto b = detail::contiguous_or_none(bias);
-    tell_multiplied(y.numel() * x.shape()[1]);
-    gemm_bias(D{}, detail::factor(x, detail::As::is), detail::factor(weight, detail::As::transposed),
-              b.defined() ? static_cast<const T*>(b.data()) : nullptr, detail::matrix_ref<T>(y.data(), y.shape(), y.strides()),
-              Epilogue::relu);
+    auto y = detail::linear_values(x, weight, bias, Epilogue::relu);
     if (!autograd::needs_grad(x, weight, bias)) return y;
     // the linear map's own result was never in memory, and neither gradient asks for it: y takes its place
     const auto product = detail::record_linear(y.detach(), x, weight, bias);

@@ -208,6 +208,22 @@ Tensor<T, D> by_rows(const Tensor<T, D>& x, std::int64_t out, const F& f) {
     return f(x.reshape({x.numel() / std::max<std::int64_t>(1, in), in})).reshape(shape);
 }
 
+/// The values of linear() for a matrix x; without Autocast, gone through the epilogue.
+template <class T, class D>
+Tensor<T, D> linear_values(const Tensor<T, D>& x, const Tensor<T, D>& weight, const Tensor<T, D>& bias, Epilogue epilogue) {
+    auto y = empty<T, D>({x.shape()[0], weight.shape()[0]});
+    const auto b = contiguous_or_none(bias);
+    tell_multiplied(y.numel() * x.shape()[1]);
+    if (const auto* cast = cast_for<T, D>()) [[unlikely]] {
+        if (b.defined()) run_map(Identity{}, y, b);
+        cast->product(x, As::is, weight, As::transposed, y, b.defined() ? Accumulate::yes : Accumulate::no);
+    } else {
+        gemm_bias(D{}, factor(x, As::is), factor(weight, As::transposed), b.defined() ? static_cast<const T*>(b.data()) : nullptr,
+                  matrix_ref<T>(y.data(), y.shape(), y.strides()), epilogue);
+    }
+    return y;
+}
+
 template <class T, class D>
 Tensor<T, D> record_linear(Tensor<T, D> y, const Tensor<T, D>& x, const Tensor<T, D>& weight, const Tensor<T, D>& bias) {
     return record("linear", std::move(y), input(x, [weight = saved(weight)](const auto& g) { return mm(g, weight()); }),
@@ -224,18 +240,7 @@ Tensor<T, D> linear(const Tensor<T, D>& x, const Tensor<U, E>& weight, const Ten
     detail::require_same<T, D, U, E>();
     detail::check_linear("linear", x, weight, bias);
     if (x.dim() != 2) return detail::by_rows(x, weight.shape()[0], [&](const auto& rows) { return linear(rows, weight, bias); });
-
-    auto y = empty<T, D>({x.shape()[0], weight.shape()[0]});
-    const auto b = detail::contiguous_or_none(bias);
-    tell_multiplied(y.numel() * x.shape()[1]);
-    if (const auto* cast = detail::cast_for<T, D>()) [[unlikely]] {
-        if (b.defined()) detail::run_map(detail::Identity{}, y, b);
-        cast->product(x, detail::As::is, weight, detail::As::transposed, y, b.defined() ? Accumulate::yes : Accumulate::no);
-    } else {
-        gemm_bias(D{}, detail::factor(x, detail::As::is), detail::factor(weight, detail::As::transposed),
-                  b.defined() ? static_cast<const T*>(b.data()) : nullptr, detail::matrix_ref<T>(y.data(), y.shape(), y.strides()),
-                  Epilogue::none);
-    }
+    auto y = detail::linear_values(x, weight, bias, Epilogue::none);
     return autograd::needs_grad(x, weight, bias) ? detail::record_linear(std::move(y), x, weight, bias) : y;
 }
 
