@@ -128,8 +128,8 @@ private:
         const std::string margin(static_cast<std::size_t>(indent + 1), ' ');
         const bool last = d == x_.shape.rank() - 1;
         const int per_line = last ? std::max(1, (o_.linewidth - indent) / (width_ + 2)) : 1;
-        const std::string line_end =
-            last ? ",\n" + margin : "," + std::string(static_cast<std::size_t>(x_.shape.rank() - 1 - d), '\n') + margin;
+        std::string line_end = ",";
+        line_end.append(static_cast<std::size_t>(std::max(1, x_.shape.rank() - 1 - d)), '\n').append(margin);
         std::string text = "[";
         int count = 0;
         for (std::int64_t i : positions(d)) {
