@@ -6,12 +6,14 @@
 
 #include <algorithm>
 #include <cmath>
+#include <concepts>
 #include <cstddef>
 #include <cstdint>
 #include <limits>
 #include <memory>
 #include <random>
 #include <type_traits>
+#include <vector>
 
 #include "headtorch/core/dtype.hpp"
 #include "headtorch/device/cuda/copy.cuh"
@@ -53,10 +55,18 @@ public:
     explicit DeviceNumbers(const Numbers<T>& from, std::int64_t offset = 0) : DeviceNumbers(from.size(), offset) {
         copy_between(Cpu{}, Cuda{}, from.data(), data_, n_);
     }
+    explicit DeviceNumbers(const std::vector<T>& from) : DeviceNumbers(static_cast<std::int64_t>(from.size())) {
+        copy_between(Cpu{}, Cuda{}, from.data(), data_, n_);
+    }
     T* data() const { return data_; }
     const T* get() const { return data_; }
     Numbers<T> host() const {
         Numbers<T> result(n_);
+        copy_between(Cuda{}, Cpu{}, data(), result.data(), n_);
+        return result;
+    }
+    std::vector<T> vector() const {
+        std::vector<T> result(static_cast<std::size_t>(n_));
         copy_between(Cuda{}, Cpu{}, data(), result.data(), n_);
         return result;
     }
@@ -84,12 +94,36 @@ Numbers<T> random_numbers(std::int64_t n, std::mt19937& random) {
     return x;
 }
 
+/// Numbers from -1 to 1; integers of any size, whose products wrap around.
+template <class T>
+std::vector<T> uniform_numbers(std::int64_t n, std::mt19937& random) {
+    std::vector<T> numbers(static_cast<std::size_t>(n));
+    for (T& x : numbers)
+        if constexpr (std::is_integral_v<T>)
+            x = static_cast<T>(random());
+        else
+            x = static_cast<T>(std::uniform_real_distribution<float>(-1, 1)(random));
+    return numbers;
+}
+
 /// What a result of type T may be off by.
 template <class T>
 constexpr double tolerance_of() {
     if (std::is_same_v<T, float>) return 1e-6;
     if (std::is_same_v<T, double>) return 1e-12;
     return std::is_same_v<T, float16> ? 1e-3 : std::is_same_v<T, bfloat16> ? 8e-3 : 0;
+}
+
+/// How far a sum may be off, as a share of the sum of its absolute terms.
+template <class T>
+constexpr double sum_tolerance() {
+    return std::same_as<T, double> ? 1e-12 : std::same_as<T, float> ? 1e-6 : std::same_as<T, float16> ? 6e-4 : 5e-3;
+}
+
+/// What rounding may change at most however small a number is.
+template <class T>
+constexpr double smallest_step() {
+    return std::same_as<T, float16> ? 0x1p-25 : 0;
 }
 
 /// Every number is within `tolerance`, relative to itself or to `scale`, whichever is larger; NaN and infinity are what they should be, and

@@ -16,7 +16,7 @@
 #include "headtorch/device/cuda/conv.cuh"
 #include "headtorch/device/cuda/conv_fold.cuh"
 #include "tests/support/catch.hpp"
-#include "tests/support/on_gpu.hpp"
+#include "tests/support/device_numbers.hpp"
 
 namespace {
 
@@ -104,11 +104,11 @@ void compare_conv(const ConvGeometry& g, Way way, bool with_bias, std::mt19937& 
     const auto x = uniform_numbers<T>(in_elements(g), random), dy = uniform_numbers<T>(out_elements(g), random),
                w = uniform_numbers<T>(weight_elements(g), random);
     const auto b = uniform_numbers<Out>(std::max(g.in_channels, g.out_channels), random);
-    const OnGpu<T> gx(x), gdy(dy), gw(w);
-    const OnGpu<Out> gb(b);
+    const DeviceNumbers<T> gx(x), gdy(dy), gw(w);
+    const DeviceNumbers<Out> gb(b);
     const std::vector<Out> waste = uniform_numbers<Out>(std::max({in_elements(g), out_elements(g), weight_elements(g)}), random);
     const auto somewhere = [&](std::int64_t n) { return std::vector<Out>(waste.begin(), waste.begin() + n); };
-    const OnGpu<Out> gy(somewhere(out_elements(g))), gdx(somewhere(in_elements(g))), gdw(somewhere(weight_elements(g)));
+    const DeviceNumbers<Out> gy(somewhere(out_elements(g))), gdx(somewhere(in_elements(g))), gdw(somewhere(weight_elements(g)));
     const Out* const bias = with_bias ? gb.data() : nullptr;
     const T *const px = gx.data(), *const pdy = gdy.data(), *const pw = gw.data();
     cuda::set_use_cudnn(way == Way::library);
@@ -144,9 +144,9 @@ void compare_conv(const ConvGeometry& g, Way way, bool with_bias, std::mt19937& 
         // cuDNN gives halfs; tensor cores, which multiply halfs, do not round each partial sum to nearest
         return cuda::cudnn_version() > 0 ? rounded<T>() : Allowed{1e-5, 0};
     };
-    compare("y", gy.host(), sy, allowed(with_bias));
-    compare("dx", gdx.host(), sdx, allowed(with_bias));
-    compare("dw", gdw.host(), sdw, allowed(false));
+    compare("y", gy.vector(), sy, allowed(with_bias));
+    compare("dx", gdx.vector(), sdx, allowed(with_bias));
+    compare("dw", gdw.vector(), sdw, allowed(false));
 }
 
 class Geometries {
@@ -194,7 +194,6 @@ void compare_random(int count, unsigned seed) {
 }
 
 TEST_CASE("convolutions on the GPU: random geometries, against the host") {
-    if (no_gpu()) return;
     compare_random<float>(200, 1);
     compare_random<double>(150, 2);
     compare_random<float16>(40, 3);
@@ -202,7 +201,6 @@ TEST_CASE("convolutions on the GPU: random geometries, against the host") {
 }
 
 TEST_CASE("convolutions on the GPU: halfs multiplied into floats") {
-    if (no_gpu()) return;
     compare_random<float16, float>(60, 12);
     compare_random<bfloat16, float>(60, 13);
 }
@@ -217,7 +215,6 @@ ConvGeometry square(std::int64_t batch, std::int64_t groups, std::int64_t in_cha
 }
 
 TEST_CASE("convolutions on the GPU: tiles of every height, deep sums, many groups, a stride beyond the image") {
-    if (no_gpu()) return;
     std::mt19937 random(5);
     for (const ConvGeometry& g :
          {square(2, 1, 3, 130, 40, {.kernel = 3, .padding = 1}),                // many channels, many pixels: high tiles
@@ -238,7 +235,6 @@ TEST_CASE("convolutions on the GPU: tiles of every height, deep sums, many group
 }
 
 TEST_CASE("convolutions on the GPU: nothing to sum gives zeros, or the bias") {
-    if (no_gpu()) return;
     std::mt19937 random(6);
     ConvGeometry none = square(0, 1, 3, 4, 5, {.kernel = 3});
     compare_conv<float>(none, Way::library, true, random);
@@ -254,14 +250,13 @@ TEST_CASE("convolutions on the GPU: nothing to sum gives zeros, or the bias") {
 }
 
 TEST_CASE("convolutions on the GPU: the same bits again, and a clear word where an image is too large") {
-    if (no_gpu()) return;
     std::mt19937 random(7);
     const ConvGeometry g = square(16, 1, 20, 40, 20, {.kernel = 3, .padding = 1});
-    const OnGpu<float> x(uniform_numbers<float>(in_elements(g), random)), dy(uniform_numbers<float>(out_elements(g), random)),
+    const DeviceNumbers<float> x(uniform_numbers<float>(in_elements(g), random)), dy(uniform_numbers<float>(out_elements(g), random)),
         dw(uniform_numbers<float>(weight_elements(g), random));
     const auto run = [&] {
         conv_weight_gradient(Cuda{}, g, static_cast<const float*>(x.data()), static_cast<const float*>(dy.data()), dw.data());
-        return dw.host();
+        return dw.vector();
     };
     const std::vector<float> once = run();
     for (int i = 0; i < 3; ++i) REQUIRE(run() == once);
@@ -276,29 +271,28 @@ TEST_CASE("convolutions on the GPU: the same bits again, and a clear word where 
 }
 
 TEST_CASE("channel_sums on the GPU, against the host") {
-    if (no_gpu()) return;
     std::mt19937 random(8);
     for (const auto& sizes : {std::array<std::int64_t, 3>{3, 5, 7},
-                                                {1, 1, 1},
-                                                {0, 4, 3},
-                                                {2, 4, 0},
-                                                {2, 0, 4},
-                                                {200, 3, 300},
-                                                {2, 2, 40000},
-                                                {70000, 1, 1},
-                                                {1, 3, 16384},
-                                                {2, 3, 16385},
-                                                {40, 2, 16384}}) {
+                              {1, 1, 1},
+                              {0, 4, 3},
+                              {2, 4, 0},
+                              {2, 0, 4},
+                              {200, 3, 300},
+                              {2, 2, 40000},
+                              {70000, 1, 1},
+                              {1, 3, 16384},
+                              {2, 3, 16385},
+                              {40, 2, 16384}}) {
         const std::int64_t images = sizes[0], channels = sizes[1], size = sizes[2];
         const auto check = [&]<class T>(T) {
             const auto x = uniform_numbers<T>(images * channels * size, random);
-            const OnGpu<T> gx(x), sums(std::vector<T>(static_cast<std::size_t>(channels), static_cast<T>(9)));
+            const DeviceNumbers<T> gx(x), sums(std::vector<T>(static_cast<std::size_t>(channels), static_cast<T>(9)));
             channel_sums(Cuda{}, images, channels, size, static_cast<const T*>(gx.data()), sums.data());
             Sums wanted(channels);
             for (std::int64_t i = 0; i < images * channels * size; ++i)
                 wanted.add(i / size % channels, static_cast<double>(x[static_cast<std::size_t>(i)]));
             INFO(images << " x " << channels << " x " << size);
-            compare("sums", sums.host(), wanted);
+            compare("sums", sums.vector(), wanted);
         };
         check(float{});
         check(double{});
@@ -307,7 +301,6 @@ TEST_CASE("channel_sums on the GPU, against the host") {
 }
 
 TEST_CASE("unfold and fold on the GPU: random geometries, against the host") {
-    if (no_gpu()) return;
     Geometries geometries(9);
     for (int i = 0; i < 150; ++i) {
         ConvGeometry g = geometries.any();
@@ -317,7 +310,7 @@ TEST_CASE("unfold and fold on the GPU: random geometries, against the host") {
         const auto check = [&]<class T>(T) {
             const std::int64_t pixels = in_elements(g), patches = g.batch * g.in_channels * g.taps() * g.out_size();
             const auto x = uniform_numbers<T>(pixels, geometries.random), columns = uniform_numbers<T>(patches, geometries.random);
-            const OnGpu<T> gx(x), gcolumns(columns), to_columns(columns), to_x(x);
+            const DeviceNumbers<T> gx(x), gcolumns(columns), to_columns(columns), to_x(x);
             conv_unfold(Cuda{}, g, static_cast<const T*>(gx.data()), to_columns.data());
             conv_fold(Cuda{}, g, static_cast<const T*>(gcolumns.data()), to_x.data());
             Sums unfolded(patches), folded(pixels);
@@ -329,8 +322,8 @@ TEST_CASE("unfold and fold on the GPU: random geometries, against the host") {
                 unfolded.add(column, static_cast<double>(x[static_cast<std::size_t>(in)]));
                 folded.add(in, static_cast<double>(columns[static_cast<std::size_t>(column)]));
             });
-            compare("columns", to_columns.host(), unfolded);
-            compare("x", to_x.host(), folded);
+            compare("columns", to_columns.vector(), unfolded);
+            compare("x", to_x.vector(), folded);
         };
         if (i % 3 == 0)
             check(double{});
@@ -343,24 +336,23 @@ TEST_CASE("unfold and fold on the GPU: random geometries, against the host") {
 
 #if defined(HEADTORCH_CUDNN)
 TEST_CASE("convolutions on the GPU: cuDNN and our own kernels agree") {
-    if (no_gpu()) return;
     REQUIRE(cuda::cudnn_version() / 10000 + (cuda::cudnn_version() < 10000 ? cuda::cudnn_version() / 1000 : 0) == CUDNN_MAJOR);
     Geometries geometries(10);
     for (int i = 0; i < 40; ++i) {
         const ConvGeometry g = geometries.any();
         INFO(text(g));
-        const OnGpu<double> x(uniform_numbers<double>(in_elements(g), geometries.random)),
+        const DeviceNumbers<double> x(uniform_numbers<double>(in_elements(g), geometries.random)),
             dy(uniform_numbers<double>(out_elements(g), geometries.random)),
             w(uniform_numbers<double>(weight_elements(g), geometries.random));
         const auto results = [&](bool library) {
             cuda::set_use_cudnn(library);
-            const OnGpu<double> y(dy.host()), dx(x.host()), dw(w.host());
+            const DeviceNumbers<double> y(dy.vector()), dx(x.vector()), dw(w.vector());
             const double *const px = x.data(), *const pdy = dy.data(), *const pw = w.data(), *const none = nullptr;
             conv_forward(Cuda{}, g, px, pw, none, y.data());
             conv_input_gradient(Cuda{}, g, pdy, pw, none, dx.data());
             conv_weight_gradient(Cuda{}, g, px, pdy, dw.data());
             cuda::set_use_cudnn(true);
-            return std::array{y.host(), dx.host(), dw.host()};
+            return std::array{y.vector(), dx.vector(), dw.vector()};
         };
         const auto ours = results(false), theirs = results(true);
         for (std::size_t k = 0; k < 3; ++k)
@@ -388,15 +380,16 @@ TEST_CASE("convolutions on the GPU: what cuDNN is asked, and what it is not") {
     cuda::use_deterministic_algorithms(true);
 
     cuda::allow_tf32(true);
-    const OnGpu<float> x(std::vector<float>(2 * 3 * 81, 1 + 0x1p-12f)), w(std::vector<float>(4 * 27, 1)), y(std::vector<float>(2 * 4 * 81));
+    const DeviceNumbers<float> x(std::vector<float>(2 * 3 * 81, 1 + 0x1p-12f)), w(std::vector<float>(4 * 27, 1)),
+        y(std::vector<float>(2 * 4 * 81));
     conv_forward(Cuda{}, g, static_cast<const float*>(x.data()), static_cast<const float*>(w.data()), static_cast<const float*>(nullptr),
                  y.data());
     cuda::allow_tf32(false);
     REQUIRE(dnn::last_algorithm == dnn::rough);
-    REQUIRE(y.host()[9 + 1] == 27);
+    REQUIRE(y.vector()[9 + 1] == 27);
     conv_forward(Cuda{}, g, static_cast<const float*>(x.data()), static_cast<const float*>(w.data()), static_cast<const float*>(nullptr),
                  y.data());
-    REQUIRE(y.host()[9 + 1] == 27 + 27 * 0x1p-12f);
+    REQUIRE(y.vector()[9 + 1] == 27 + 27 * 0x1p-12f);
 
     ConvGeometry uneven = g;  // one row of padding more at the end
     uneven.axes[1].out = 10;
@@ -416,7 +409,7 @@ TEST_CASE("convolutions on the GPU: what cuDNN is asked, and what it is not") {
     const ConvGeometry other = square(3, 1, 3, 4, 9, {.kernel = 3, .padding = 1});
     for (const char* call : {"cudnnGetConvolutionForwardAlgorithm_v7", "cudnnConvolutionForward", "cudnnAddTensor"}) {
         cuda_emulator::fail_next(call, cudaErrorLaunchFailure);
-        const OnGpu<float> image(std::vector<float>(3 * 3 * 81)), out(std::vector<float>(3 * 4 * 81));
+        const DeviceNumbers<float> image(std::vector<float>(3 * 3 * 81)), out(std::vector<float>(3 * 4 * 81));
         const float *const px = image.data(), *const pw = w.data();
         REQUIRE_THROWS_WITH(conv_forward(Cuda{}, other, px, pw, pw, out.data()),
                             contains("conv: ") && contains(call) && contains("CUDNN_STATUS_EXECUTION_FAILED"));

@@ -90,6 +90,30 @@ TEST_CASE("every call's failure is an exception with its name", "[cuda]") {
     CHECK(empty<float, Cuda>({1 << 20}).numel() == 1 << 20);  // found room after the one retry
 }
 
+TEST_CASE("memory is given back though a call fails, and no recording asks for more room", "[cuda]") {
+    const auto side = cuda::Stream::create();
+    auto& allocator = cuda::Allocator::instance();
+    for (const char* call : {"cudaEventCreateWithFlags", "cudaEventRecord", "cudaEventQuery"}) {
+        INFO(call);
+        const auto before = cuda::memory_stats();
+        void* block = allocator.allocate(1 << 22);
+        allocator.record_stream(block, side);
+        cuda_emulator::fail_next(call, cudaErrorInvalidValue);
+        allocator.deallocate(block);
+        const std::string text = thrown([] { (void)empty<float, Cuda>({10}); });
+        if (!text.empty()) CHECK(text.find("cudaEventQuery failed") != std::string::npos);
+        CHECK(zeros<float, Cuda>({10}).tolist() == std::vector<float>(10));
+        CHECK(cuda::memory_stats().memory_allocated == before.memory_allocated);
+    }
+    const auto x = full<float, Cuda>({1000}, 1.0f);
+    cuda::Graph graph;
+    const auto before = cuda::memory_stats();
+    cuda_emulator::fail_next("cudaMalloc", cudaErrorMemoryAllocation, 1);
+    CHECK(thrown([&] { graph.capture([&] { (void)(x + x); }); }).find("allocate: GPU 0 has no room") == 0);
+    CHECK(cuda::memory_stats().retries == before.retries);
+    CHECK((x + x).tolist() == std::vector<float>(1000, 2.0f));
+}
+
 TEST_CASE("a kernel that fails while it runs takes the GPU with it, and that is said", "[cuda]") {
     const auto x = full<float, Cuda>({1000}, 1.0f);
     (void)x.tolist();

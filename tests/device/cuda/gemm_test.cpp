@@ -14,7 +14,7 @@
 
 #include "headtorch/device/cuda/gemm.cuh"
 #include "tests/support/catch.hpp"
-#include "tests/support/on_gpu.hpp"
+#include "tests/support/device_numbers.hpp"
 
 namespace {
 
@@ -62,8 +62,8 @@ template <class T, class Out = T>
 void compare(const Problem<T, Out>& p, std::mt19937& random) {
     const auto a = uniform_numbers<T>(p.a.size, random), b = uniform_numbers<T>(p.b.size, random);
     const auto c = uniform_numbers<Out>(p.c.size, random), bias = uniform_numbers<Out>(p.n + 1, random);
-    const OnGpu<T> da(a), db(b);
-    const OnGpu<Out> dc(c), dbias(bias);
+    const DeviceNumbers<T> da(a), db(b);
+    const DeviceNumbers<Out> dc(c), dbias(bias);
     const Out* const bias_there = p.bias ? dbias.data() + p.k % 2 : nullptr;
     const Accumulate accumulate = p.add ? Accumulate::yes : Accumulate::no;
     if (p.way == Way::own)
@@ -76,7 +76,7 @@ void compare(const Problem<T, Out>& p, std::mt19937& random) {
                      ref(dc.data(), p.c), p.c.batch_stride, accumulate);
     else
         gemm(Cuda{}, ref<const T>(da.data(), p.a), ref<const T>(db.data(), p.b), ref(dc.data(), p.c), accumulate);
-    const std::vector<Out> found = dc.host();
+    const std::vector<Out> found = dc.vector();
     // tensor cores, which multiply halfs, do not round each partial sum to nearest
     const double tolerance = std::same_as<T, Out> || p.way == Way::own ? sum_tolerance<Out>() : 1e-5;
 
@@ -146,7 +146,6 @@ void compare_random(int count, unsigned seed) {
 }
 
 TEST_CASE("gemm on the GPU: random shapes and strides, against the host") {
-    if (no_gpu()) return;
     compare_random<float>(400, 1);
     compare_random<double>(300, 2);
     compare_random<float16>(100, 3);
@@ -157,7 +156,6 @@ TEST_CASE("gemm on the GPU: random shapes and strides, against the host") {
 }
 
 TEST_CASE("gemm on the GPU: halfs multiplied into floats") {
-    if (no_gpu()) return;
     compare_random<float16, float>(100, 13);
     compare_random<bfloat16, float>(100, 14);
     // one shape, twice: what was decided for results that are halfs is not taken for floats, nor the other way round
@@ -170,15 +168,14 @@ TEST_CASE("gemm on the GPU: halfs multiplied into floats") {
         compare(floats, random);
     }
     // sums that float16 does not hold: 2^17 + 2^-4
-    const OnGpu<float16> ones(std::vector<float16>(40 * 64, float16(1))), large(std::vector<float16>(64 * 64, float16(2048)));
-    const OnGpu<float> c(std::vector<float>(40 * 64, 0x1p-4f));
+    const DeviceNumbers<float16> ones(std::vector<float16>(40 * 64, float16(1))), large(std::vector<float16>(64 * 64, float16(2048)));
+    const DeviceNumbers<float> c(std::vector<float>(40 * 64, 0x1p-4f));
     gemm(Cuda{}, MatrixRef<const float16>{ones.data(), 40, 64, 64, 1}, MatrixRef<const float16>{large.data(), 64, 64, 64, 1},
          MatrixRef<float>{c.data(), 40, 64, 64, 1}, Accumulate::yes);
-    REQUIRE(c.host() == std::vector<float>(40 * 64, 0x1p17f + 0x1p-4f));
+    REQUIRE(c.vector() == std::vector<float>(40 * 64, 0x1p17f + 0x1p-4f));
 }
 
 TEST_CASE("gemm on the GPU: rows and columns that repeat, vectors, nothing at all") {
-    if (no_gpu()) return;
     std::mt19937 random(8);
     const std::int64_t m = 70, n = 50, k = 33;
     for (const bool own : {false, true})
@@ -221,7 +218,6 @@ TEST_CASE("gemm on the GPU: rows and columns that repeat, vectors, nothing at al
 }
 
 TEST_CASE("gemm on the GPU: deep products, and sums of a batch") {
-    if (no_gpu()) return;
     std::mt19937 random(9);
     for (const bool own : {false, true})
         compare<float>({1, 40, 70, 20000, place(1, 40, 20000, 0, 0, false), place(1, 20000, 70, 0, 0, false), place(1, 40, 70, 0, 0, false),
@@ -239,7 +235,6 @@ TEST_CASE("gemm on the GPU: deep products, and sums of a batch") {
 }
 
 TEST_CASE("gemm on the GPU: a bias and a relu, in one kernel") {
-    if (no_gpu()) return;
     std::mt19937 random(10);
     for (const bool bias : {false, true})
         for (const bool own : {false, true})
@@ -254,17 +249,16 @@ TEST_CASE("gemm on the GPU: a bias and a relu, in one kernel") {
 }
 
 TEST_CASE("gemm on the GPU: TF32 only when it is allowed") {
-    if (no_gpu()) return;
     REQUIRE(cuda::get_float32_matmul_precision() == "highest");
     const auto error = [] {
         std::mt19937 random(11);
         const auto a = uniform_numbers<float>(128 * 128, random), b = uniform_numbers<float>(128 * 128, random);
-        const OnGpu<float> da(a), db(b), dc(std::vector<float>(128 * 128)), exact(std::vector<float>(128 * 128));
+        const DeviceNumbers<float> da(a), db(b), dc(std::vector<float>(128 * 128)), exact(std::vector<float>(128 * 128));
         const MatrixRef<const float> ra{da.data(), 128, 128, 128, 1}, rb{db.data(), 128, 128, 128, 1};
         gemm(Cuda{}, ra, rb, MatrixRef<float>{dc.data(), 128, 128, 128, 1}, Accumulate::no);
         cuda::detail::gemm_tiled<float>("test",
                                         {1, ra, rb, {exact.data(), 128, 128, 128, 1}, 0, 0, 0, nullptr, false, Epilogue::none});
-        const auto x = dc.host(), y = exact.host();
+        const auto x = dc.vector(), y = exact.vector();
         float most = 0;
         for (std::size_t i = 0; i < x.size(); ++i) most = std::max(most, std::abs(x[i] - y[i]));
         return most;
@@ -292,7 +286,7 @@ TEST_CASE("gemm on the GPU: cuBLASLt does what is large, and its errors are ours
     REQUIRE(cuda_emulator::lt::products == before + 1);
     std::int64_t n = 100;
     for (const char* call : {"cublasLtMatmul", "cublasLtMatmulAlgoGetHeuristic"}) {
-        const OnGpu<float> x(std::vector<float>(200 * 200)), y(std::vector<float>(200 * 200));
+        const DeviceNumbers<float> x(std::vector<float>(200 * 200)), y(std::vector<float>(200 * 200));
         const MatrixRef<const float> a{x.data(), ++n, n, n, 1};
         cuda_emulator::fail_next(call, cudaErrorLaunchFailure);
         REQUIRE_THROWS_WITH(gemm(Cuda{}, a, a, MatrixRef<float>{y.data(), n, n, n, 1}, Accumulate::no),

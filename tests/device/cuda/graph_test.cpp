@@ -7,6 +7,7 @@
 
 #include <cmath>
 #include <cstdint>
+#include <thread>
 #include <vector>
 
 #include "tests/support/catch.hpp"
@@ -63,6 +64,43 @@ TEST_CASE("nobody else gets a graph's memory", "[cuda]") {
     graph.replay();
     CHECK(y.tolist() == std::vector<float>(1000, 42.0f));
     for (const auto& other : others) CHECK(other.tolist() == std::vector<float>(1000, -1.0f));
+}
+
+TEST_CASE("memory that other streams use does not disturb a recording", "[cuda]") {
+    const auto x = full<float, Cuda>({1000}, 1.0f), y = zeros<float, Cuda>({1000});
+    auto& allocator = cuda::Allocator::instance();
+    const auto side = cuda::Stream::create();
+    cuda::Graph graph;
+    graph.capture([&] {
+        std::thread([&] {  // as a loader does that fetches the next batch meanwhile
+            void* block = allocator.allocate(1 << 22);
+            allocator.record_stream(block, side);
+            allocator.deallocate(block);
+        }).join();
+        (void)cuda::Stream::create();
+        // work that leaves for another stream and comes back, on memory of the recording's own
+        const auto a = x * 2.0f;
+        cuda::Event forked, joined;
+        forked.record();
+        forked.wait(side);
+        auto b = zeros_like(a);
+        {
+            const cuda::StreamGuard guard(side);
+            b = a + 1.0f;
+        }
+        joined.record(side);
+        joined.wait();
+        void* shared = allocator.allocate(1 << 12);
+        allocator.record_stream(shared, side);
+        allocator.deallocate(shared);
+        y.copy_(b);
+    });
+    graph.replay();
+    CHECK(y.tolist() == std::vector<float>(1000, 3.0f));
+    CHECK((x + x).tolist() == std::vector<float>(1000, 2.0f));
+    graph.reset();
+    cuda::empty_cache();
+    CHECK((x + x).tolist() == std::vector<float>(1000, 2.0f));
 }
 
 TEST_CASE("what waits for the device cannot be recorded, and does no harm", "[cuda]") {

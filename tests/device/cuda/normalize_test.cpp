@@ -137,7 +137,6 @@ void check_rows(const RowNorm& norm, std::mt19937& random, double mean_of, bool 
 }  // namespace
 
 TEMPLATE_TEST_CASE("batch normalisation of the GPU", "[cuda]", float, double, float16, bfloat16) {
-    if (!cuda::is_available()) return;
     std::mt19937 random(1);
     const auto check = [&](const ChannelNorm& norm, double mean, std::int64_t offset = 0) {
         check_channels<TestType>(norm, random, mean, true, true, offset);
@@ -158,7 +157,6 @@ TEMPLATE_TEST_CASE("batch normalisation of the GPU", "[cuda]", float, double, fl
 }
 
 TEMPLATE_TEST_CASE("normalisation of rows of the GPU", "[cuda]", float, double, float16, bfloat16) {
-    if (!cuda::is_available()) return;
     std::mt19937 random(2);
     const auto check = [&](RowNorm norm, double mean, std::int64_t offset = 0) {
         check_rows<TestType>(norm, random, mean, true, true, offset);
@@ -189,7 +187,6 @@ TEMPLATE_TEST_CASE("normalisation of rows of the GPU", "[cuda]", float, double, 
 }
 
 TEST_CASE("statistics of the GPU keep their digits far from zero", "[cuda]") {
-    if (!cuda::is_available()) return;
     std::mt19937 random(3);
     const ChannelNorm norm{4, 2, 1000};
     const Both<float> x(8000, random, 1e4, 1);

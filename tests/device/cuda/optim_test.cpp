@@ -91,7 +91,6 @@ void check(Options options) {
 }  // namespace
 
 TEST_CASE("steps of SGD on the GPU", "[cuda]") {
-    if (!cuda::is_available()) return;
     check<optim::SGD>(optim::SGDOptions{.lr = 0.1});
     check<optim::SGD>(optim::SGDOptions{.lr = 0.1, .weight_decay = 0.1, .maximize = true});
     check<optim::SGD>(optim::SGDOptions{.lr = 0.1, .momentum = 0.9, .dampening = 0.3});
@@ -99,7 +98,6 @@ TEST_CASE("steps of SGD on the GPU", "[cuda]") {
 }
 
 TEST_CASE("steps of Adam and its kin on the GPU", "[cuda]") {
-    if (!cuda::is_available()) return;
     check<optim::Adam>(optim::AdamOptions{.lr = 0.01});
     check<optim::Adam>(optim::AdamOptions{.lr = 0.01, .betas = {0.8, 0.9}, .weight_decay = 0.1, .amsgrad = true, .maximize = true});
     check<optim::AdamW>(optim::AdamWOptions{.lr = 0.01, .weight_decay = 0.2});
@@ -111,7 +109,6 @@ TEST_CASE("steps of Adam and its kin on the GPU", "[cuda]") {
 }
 
 TEST_CASE("steps of RMSprop, Adagrad and Adadelta on the GPU", "[cuda]") {
-    if (!cuda::is_available()) return;
     check<optim::RMSprop>(optim::RMSpropOptions{.lr = 0.01, .weight_decay = 0.1});
     check<optim::RMSprop>(optim::RMSpropOptions{.lr = 0.01, .momentum = 0.9});
     check<optim::RMSprop>(optim::RMSpropOptions{.lr = 0.01, .eps = 0.1, .centered = true});
@@ -121,7 +118,6 @@ TEST_CASE("steps of RMSprop, Adagrad and Adadelta on the GPU", "[cuda]") {
 }
 
 TEST_CASE("groups of different rates", "[cuda]") {
-    if (!cuda::is_available()) return;
     const auto run = []<class D>(D, bool capturable) {
         const auto a = numbers<double, D>(100, 1).requires_grad_(), b = numbers<double, D>(50, 2).requires_grad_();
         using Adam = optim::Adam<double, D>;
@@ -183,7 +179,6 @@ void check_recorded(Options options) {
 }  // namespace
 
 TEST_CASE("recorded steps go on", "[cuda]") {
-    if (!cuda::is_available()) return;
     check_recorded<optim::SGD>(optim::SGDOptions{.lr = 0.1, .momentum = 0.9});
     check_recorded<optim::Adam>(optim::AdamOptions{.lr = 0.01, .amsgrad = true});
     check_recorded<optim::AdamW>(optim::AdamWOptions{.lr = 0.01});
@@ -193,7 +188,6 @@ TEST_CASE("recorded steps go on", "[cuda]") {
 }
 
 TEST_CASE("what cannot be recorded says so", "[cuda]") {
-    if (!cuda::is_available()) return;
     const auto p = numbers<float, Cuda>(10, 1).requires_grad_();
     p.set_grad(numbers<float, Cuda>(10, 2));
     optim::Adam<float, Cuda> fixed({p}), fresh({p}, {.capturable = true});
@@ -207,7 +201,6 @@ TEST_CASE("what cannot be recorded says so", "[cuda]") {
 }
 
 TEST_CASE("a graph outlives its optimiser", "[cuda]") {
-    if (!cuda::is_available()) return;
     const auto after_three_steps = [](bool by_graph) {
         const auto p = numbers<float, Cuda>(10, 1).requires_grad_();
         p.set_grad(numbers<float, Cuda>(10, 2));
@@ -230,7 +223,6 @@ TEST_CASE("a graph outlives its optimiser", "[cuda]") {
 }
 
 TEST_CASE("clipping on the GPU", "[cuda]") {
-    if (!cuda::is_available()) return;
     for (const double power : {2.0, 1.0, 3.0, std::numeric_limits<double>::infinity()})
         for (const double bound : {0.5, 1e9}) {
             const auto want = parameters<double, Cpu>();

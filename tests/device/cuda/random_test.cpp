@@ -74,7 +74,6 @@ TEST_CASE("Philox gives the published answers", "[cuda]") {
 }
 
 TEMPLATE_TEST_CASE("distributions of the GPU", "[cuda]", float, double) {
-    if (!cuda::is_available()) return;
     Generator generator(11);
     const auto check = [&](const char* name, const auto& distribution, const Cdf& cdf) {
         INFO(name);
@@ -112,7 +111,6 @@ TEMPLATE_TEST_CASE("distributions of the GPU", "[cuda]", float, double) {
 }
 
 TEST_CASE("truth values and integers of the GPU", "[cuda]") {
-    if (!cuda::is_available()) return;
     Generator generator(12);
     for (const double p : {0.0, 0.25, 1.0}) {
         const auto [mean, variance] = mean_and_variance(drawn<bool>(draws::Bernoulli{p}, many, generator));
@@ -136,7 +134,6 @@ TEST_CASE("truth values and integers of the GPU", "[cuda]") {
 }
 
 TEMPLATE_TEST_CASE("halfs of the GPU stay below the upper end", "[cuda]", float16, bfloat16) {
-    if (!cuda::is_available()) return;
     Generator generator(13);
     const auto x = drawn<TestType>(draws::Uniform{0, 1}, many, generator);
     double sum = 0;
@@ -151,7 +148,6 @@ TEMPLATE_TEST_CASE("halfs of the GPU stay below the upper end", "[cuda]", float1
 }
 
 TEMPLATE_TEST_CASE("a number depends on the seed and its place alone", "[cuda]", float, double) {
-    if (!cuda::is_available()) return;
     const auto check = [](const auto& distribution) {
         Generator generator(21), again(21), parts(21), other(22);
         const auto whole = drawn<TestType>(distribution, 5000, generator);
@@ -174,7 +170,6 @@ TEMPLATE_TEST_CASE("a number depends on the seed and its place alone", "[cuda]",
 }
 
 TEST_CASE("a generator's state says how far the GPU has come", "[cuda]") {
-    if (!cuda::is_available()) return;
     Generator generator(5), other(6);
     drawn<float>(draws::Uniform{}, 1003, generator);
     const auto state = generator.get_state();
@@ -188,7 +183,6 @@ TEST_CASE("a generator's state says how far the GPU has come", "[cuda]") {
 }
 
 TEMPLATE_TEST_CASE("dropout of the GPU draws the same again", "[cuda]", float, double, float16) {
-    if (!cuda::is_available()) return;
     Generator generator(31);
     for (const std::int64_t offset : {0, 3}) {
         const std::int64_t n = 10'007;

@@ -13,7 +13,7 @@
 #include "headtorch/device/cpu/rnn.hpp"
 #include "headtorch/device/cuda/rnn.cuh"
 #include "tests/support/catch.hpp"
-#include "tests/support/on_gpu.hpp"
+#include "tests/support/device_numbers.hpp"
 
 namespace {
 
@@ -28,9 +28,9 @@ std::vector<double> as_double(const std::vector<T>& x) {
 }
 
 template <class T>
-void compare(const char* what, const OnGpu<T>& found, const std::vector<double>& wanted) {
+void compare(const char* what, const DeviceNumbers<T>& found, const std::vector<double>& wanted) {
     const double tolerance = std::same_as<T, double> ? 1e-12 : std::same_as<T, float> ? 1e-6 : std::same_as<T, float16> ? 2e-3 : 1.6e-2;
-    const std::vector<T> values = found.host();
+    const std::vector<T> values = found.vector();
     REQUIRE(values.size() == wanted.size());
     double largest = 1;  // errors are relative to it: where terms cancel, the sum is small and its error is not
     for (const double x : wanted) largest = std::max(largest, std::abs(x));
@@ -53,7 +53,7 @@ void compare_steps(RnnKind kind, std::int64_t batch, std::int64_t hidden, bool w
     };
     const auto gates = numbers(batch * width), recurrent = numbers(3 * n), h0 = numbers(n), c0 = numbers(n), waste = numbers(n);
     {
-        const OnGpu<T> g(gates), r(recurrent), h_before(h0), c_before(c0), h(waste), c(waste);
+        const DeviceNumbers<T> g(gates), r(recurrent), h_before(h0), c_before(c0), h(waste), c(waste);
         rnn_step(Cuda{}, RnnStep<T>{kind, batch, hidden, width, g.data(), gru ? r.data() : nullptr, h_before.data(),
                                     lstm ? c_before.data() : nullptr, h.data(), lstm ? c.data() : nullptr});
         auto wg = as_double(gates), wh = as_double(waste), wc = wh;
@@ -66,7 +66,7 @@ void compare_steps(RnnKind kind, std::int64_t batch, std::int64_t hidden, bool w
     }
     const auto out = uniform_numbers<T>(batch * width, random), h1 = uniform_numbers<T>(n, random), c1 = numbers(n), gradient = numbers(n),
                later_h = numbers(n), later_c = numbers(n), waste_gates = numbers(weights * n);
-    const OnGpu<T> g(out), h_before(h0), c_before(c0), h(h1), c(c1), gy(gradient), dh(later_h), dc(later_c), dg(waste_gates),
+    const DeviceNumbers<T> g(out), h_before(h0), c_before(c0), h(h1), c(c1), gy(gradient), dh(later_h), dc(later_c), dg(waste_gates),
         dr(waste_gates);
     rnn_step_back(Cuda{}, RnnStepBack<T>{kind, batch, hidden, width, g.data(), h_before.data(), lstm ? c_before.data() : nullptr, h.data(),
                                          lstm ? c.data() : nullptr, with_gradient ? gy.data() : nullptr, dh.data(),
@@ -84,7 +84,6 @@ void compare_steps(RnnKind kind, std::int64_t batch, std::int64_t hidden, bool w
 }
 
 TEST_CASE("steps of recurrent cells on the GPU, against the CPU in double") {
-    if (no_gpu()) return;
     std::mt19937 random(1);
     for (const RnnKind kind : {RnnKind::tanh, RnnKind::relu, RnnKind::lstm, RnnKind::gru})
         for (int i = 0; i < 30; ++i) {
@@ -98,13 +97,12 @@ TEST_CASE("steps of recurrent cells on the GPU, against the CPU in double") {
 }
 
 TEST_CASE("steps of recurrent cells on the GPU: saturated gates and NaN") {
-    if (no_gpu()) return;
     const float inf = std::numeric_limits<float>::infinity(), nan = std::numeric_limits<float>::quiet_NaN();
     const std::vector<float> gates{1e4f, -1e4f, inf, -inf, nan, 0.0f};
-    const OnGpu<float> g(gates), h(std::vector<float>(6)), r(std::vector<float>(6)), h0(std::vector<float>(6));
+    const DeviceNumbers<float> g(gates), h(std::vector<float>(6)), r(std::vector<float>(6)), h0(std::vector<float>(6));
     rnn_step(Cuda{}, RnnStep<float>{RnnKind::tanh, 2, 3, 3, g.data(), nullptr, h0.data(), nullptr, h.data(), nullptr});
     rnn_step(Cuda{}, RnnStep<float>{RnnKind::relu, 2, 3, 3, g.data(), nullptr, h0.data(), nullptr, r.data(), nullptr});
-    const auto tanh = h.host(), relu = r.host();
+    const auto tanh = h.vector(), relu = r.vector();
     REQUIRE(tanh[0] == 1);
     REQUIRE(tanh[1] == -1);
     REQUIRE(tanh[2] == 1);

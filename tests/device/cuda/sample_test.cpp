@@ -17,7 +17,6 @@
 using namespace headtorch;
 
 TEST_CASE("members draw on the GPU in the order of memory", "[cuda]") {
-    if (!cuda::is_available()) return;
     manual_seed(1);
     const auto straight = empty<float, Cuda>({30, 20}).uniform_(-1, 2);
     const auto next = rand<float, Cuda>({5}).tolist();
@@ -42,7 +41,6 @@ TEST_CASE("members draw on the GPU in the order of memory", "[cuda]") {
 }
 
 TEST_CASE("permutations of the GPU", "[cuda]") {
-    if (!cuda::is_available()) return;
     manual_seed(2);
     for (const std::int64_t n : {0, 1, 2, 100, 5000}) {
         auto order = randperm<std::int64_t, Cuda>(n).tolist();
@@ -63,7 +61,6 @@ TEST_CASE("permutations of the GPU", "[cuda]") {
 }
 
 TEST_CASE("probabilities for each element, on the GPU", "[cuda]") {
-    if (!cuda::is_available()) return;
     manual_seed(3);
     const auto p = Tensor<float, Cpu>(linspace<float, Cpu>(0, 1, 5)).reshape({5, 1}).to<Cuda>();
     const auto x = bernoulli(p.expand({5, 20000}));
@@ -77,7 +74,6 @@ TEST_CASE("probabilities for each element, on the GPU", "[cuda]") {
 }
 
 TEST_CASE("categories of the GPU", "[cuda]") {
-    if (!cuda::is_available()) return;
     manual_seed(4);
     const std::vector<double> weights = {1, 0, 3, 2, 0.5};
     const auto w = tensor<float, Cpu>({1, 0, 3, 2, 0.5f}).to<Cuda>();
@@ -119,7 +115,6 @@ TEST_CASE("categories of the GPU", "[cuda]") {
 }
 
 TEST_CASE("dropout on the GPU", "[cuda]") {
-    if (!cuda::is_available()) return;
     manual_seed(5);
     const auto x = randn<double, Cpu>({40, 50}).to<Cuda>().requires_grad_();
     const auto y = dropout(x, 0.3);
@@ -166,7 +161,6 @@ TEST_CASE("dropout on the GPU", "[cuda]") {
 }
 
 TEST_CASE("what graphs draw is theirs, and reproducible", "[cuda]") {
-    if (!cuda::is_available()) return;
     const auto run = [] {
         manual_seed(6);
         const auto x = zeros<float, Cuda>({101}), z = ones<float, Cuda>({100}), dropped = zeros<float, Cuda>({100});
@@ -201,7 +195,6 @@ TEST_CASE("what graphs draw is theirs, and reproducible", "[cuda]") {
 }
 
 TEST_CASE("weights are the same on both devices", "[cuda]") {
-    if (!cuda::is_available()) return;
     manual_seed(7);
     nn::Linear<float, Cpu> host(20, 30);
     manual_seed(7);

@@ -62,11 +62,8 @@ inline Report* make_reports() {
     const std::lock_guard lock(mutex);
     if (Report* all = reports().load()) return all;
     void* data = nullptr;
-    cudaStreamCaptureMode mode = cudaStreamCaptureModeRelaxed;  // a capture that goes on does not mind
-    check(cudaThreadExchangeStreamCaptureMode(&mode), "check_index", "cudaThreadExchangeStreamCaptureMode");
-    const cudaError_t status = cudaHostAlloc(&data, max_devices * sizeof(Report), cudaHostAllocPortable | cudaHostAllocMapped);
-    check(cudaThreadExchangeStreamCaptureMode(&mode), "check_index", "cudaThreadExchangeStreamCaptureMode");
-    check(status, "check_index", "cudaHostAlloc");
+    const BesideCapture beside;
+    check(cudaHostAlloc(&data, max_devices * sizeof(Report), cudaHostAllocPortable | cudaHostAllocMapped), "check_index", "cudaHostAlloc");
     Report* all = static_cast<Report*>(data);
     for (int device = 0; device < max_devices; ++device) new (all + device) Report;
     reports().store(all);

@@ -9,6 +9,7 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
+#include <iterator>
 #include <map>
 #include <memory>
 #include <mutex>
@@ -98,7 +99,7 @@ public:
         const int device = current_device();
         const std::size_t bytes = ceil_to(wanted, detail::allocation_unit);
         const std::lock_guard lock(mutex_);
-        take_back_passed(false);
+        if (capture_pool() == 0) take_back_passed(false);
         const bool small = bytes <= detail::small_bytes;
         detail::Pool& pool = pool_of(device, current_stream().get(), capture_pool(), small);
         detail::Block probe{nullptr, bytes, nullptr};
@@ -124,8 +125,8 @@ public:
         const std::lock_guard lock(mutex_);
         const auto found = in_use_.find(data);
         detail::Block* block = found->second;
-        // a graph may read it when it is replayed: it stays as long as the graph
-        if (capture_pool() != 0 && block->pool->id != capture_pool()) {
+        // a graph may read it when it is replayed, and who shares it during a recording cannot be asked: it stays as long as the graph
+        if (capture_pool() != 0 && (block->pool->id != capture_pool() || !block->also_used_by.empty())) {
             held_[capture_pool()].push_back(block);
             return;
         }
@@ -197,15 +198,17 @@ private:
     void give_back(detail::Block* block) noexcept {
         in_use_.erase(block->data);
         stats_[static_cast<std::size_t>(block->pool->device)].memory_allocated -= static_cast<std::int64_t>(block->bytes);
-        if (!block->also_used_by.empty()) {
+        if (block->also_used_by.empty()) return make_free(block);
+        try {
+            std::vector<std::pair<detail::Block*, Event>> marks;
             for (const Stream& stream : std::exchange(block->also_used_by, {})) {
-                Event passed;
-                passed.record(stream);
-                waiting_.emplace_back(block, std::move(passed));
+                marks.emplace_back(block, Event());
+                marks.back().second.record(stream);
             }
-            return;
+            std::move(marks.begin(), marks.end(), std::back_inserter(waiting_));
+        } catch (...) {  // where even waiting fails, nobody gets the block again
+            if (cudaDeviceSynchronize() == cudaSuccess) make_free(block);
         }
-        make_free(block);
     }
 
     void make_free(detail::Block* block) noexcept {
@@ -252,11 +255,10 @@ private:
         MemoryStats& stats = stats_[static_cast<std::size_t>(pool.device)];
         void* data = nullptr;
         if (!cuda_malloc(&data, segment)) {
+            if (capture_pool() != 0) throw_out_of_memory(pool.device, wanted);  // no time to wait, nor to give anything back
             ++stats.retries;
-            if (capture_pool() == 0) {
-                check(cudaDeviceSynchronize(), "allocate", "cudaDeviceSynchronize");
-                take_back_passed(true);
-            }
+            check(cudaDeviceSynchronize(), "allocate", "cudaDeviceSynchronize");
+            take_back_passed(true);
             release_segments(pool.device);
             if (!cuda_malloc(&data, segment)) throw_out_of_memory(pool.device, wanted);
         }
@@ -268,10 +270,8 @@ private:
 
     /// False when there is no room.
     static bool cuda_malloc(void** data, std::size_t bytes) {
-        cudaStreamCaptureMode mode = cudaStreamCaptureModeRelaxed;  // memory is no work: a capture that goes on does not mind
-        check(cudaThreadExchangeStreamCaptureMode(&mode), "allocate", "cudaThreadExchangeStreamCaptureMode");
+        const BesideCapture beside;
         const cudaError_t status = cudaMalloc(data, bytes);
-        check(cudaThreadExchangeStreamCaptureMode(&mode), "allocate", "cudaThreadExchangeStreamCaptureMode");
         if (status == cudaErrorMemoryAllocation) {
             cudaGetLastError();
             return false;

@@ -22,7 +22,11 @@ public:
         cudaStream_t raw = nullptr;
         check(cudaStreamCreateWithFlags(&raw, cudaStreamNonBlocking), "Stream", "cudaStreamCreateWithFlags");
         Stream stream;
-        stream.own_ = std::shared_ptr<CUstream_st>(raw, [](cudaStream_t it) { cudaStreamDestroy(it); });
+        stream.own_ = std::shared_ptr<CUstream_st>(raw, [](cudaStream_t it) {
+            const BesideCapture beside;
+            cudaStreamSynchronize(it);  // a later stream may get its handle, and with it its free memory
+            cudaStreamDestroy(it);
+        });
         return stream;
     }
 

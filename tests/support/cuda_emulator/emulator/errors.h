@@ -24,6 +24,7 @@
     ENTRY(cudaErrorNoKernelImageForDevice, 209, "no kernel image is available for execution on the device")                    \
     ENTRY(cudaErrorECCUncorrectable, 214, "uncorrectable ECC error encountered")                                               \
     ENTRY(cudaErrorPeerAccessUnsupported, 217, "peer access is not supported between these two devices")                       \
+    ENTRY(cudaErrorUnsupportedPtxVersion, 222, "the provided PTX was compiled with an unsupported toolchain")                  \
     ENTRY(cudaErrorInvalidResourceHandle, 400, "invalid resource handle")                                                      \
     ENTRY(cudaErrorIllegalState, 401, "the operation cannot be performed in the present state")                                \
     ENTRY(cudaErrorSymbolNotFound, 500, "named symbol not found")                                                              \
