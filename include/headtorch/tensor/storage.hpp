@@ -144,6 +144,7 @@ inline Ref<TensorImpl> alias_impl(const TensorImpl& source, const Shape& shape, 
     auto impl = Ref<TensorImpl>::adopt(cpu::make_pooled<TensorImpl>(source.dtype, source.device));
     impl->set_geometry(shape, strides);
     impl->storage = source.storage;
+    if (impl->numel == 0) offset = 0;  // the source may have no memory either
     impl->data = static_cast<char*>(source.data) + offset * static_cast<std::int64_t>(size_of(source.dtype));
     return impl;
 }

@@ -109,8 +109,9 @@ __global__ void __launch_bounds__(256, 2) gemm_kernel(Product<T, Out> p, std::in
 
 /// Any product at all. Where c_batch is 0, batch must be 1.
 template <class T, class Out = T>
-void gemm_tiled(std::string_view op, const Product<T, Out>& p) {
+void gemm_tiled(std::string_view op, Product<T, Out> p) {
     if (p.c.rows == 0 || p.c.cols == 0 || p.batch <= 0) return;
+    if (p.a.cols == 0) p.a_batch = p.b_batch = 0;  // factors without elements may have no memory
     const auto run = [&](auto kernel, int rows, int cols) {
         const std::int64_t col_tiles = ceil_div(p.c.cols, cols), tiles = ceil_div(p.c.rows, rows) * col_tiles;
         const Grid grid{dim3(static_cast<unsigned>(tiles), static_cast<unsigned>(std::min(p.batch, most_blocks_y))), dim3(256)};
