@@ -52,7 +52,7 @@ private:
 struct Greedy {
     Greedy() = default;
     template <class X>
-    Greedy(X) {}
+    [[maybe_unused]] Greedy(X) {}
 };
 
 enum class Mode { one, two };

@@ -77,7 +77,8 @@ TEST_CASE("GradScaler: gradients are divided once, and clipped between", "[optim
 }
 
 TEST_CASE("GradScaler: several optimisers share a scale; one may go on while another stops", "[optim]") {
-    Problem good, bad;
+    Problem good;
+    Problem bad;
     GradScaler scaler({.init_scale = 8});
     scaler.scale(good.loss()).backward();
     scaler.scale(bad.loss(factors[1])).backward();

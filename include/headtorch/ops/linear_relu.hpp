@@ -27,7 +27,7 @@ struct ReluGradient {
 
 /// relu(linear(x, weight, bias)), shapes as there. Only the result is kept for the gradient. Where cuBLASLt computes it, a NaN may become
 /// 0.
-template <class T, class D, class U, class E>
+template <Floating T, class D, class U, class E>
 Tensor<T, D> linear_relu(const Tensor<T, D>& x, const Tensor<U, E>& weight, const Tensor<U, E>& bias = {},
                          const Here& = Here::call("linear_relu")) {
     const OpScope scope("linear_relu", {x.impl().get(), weight.impl().get(), bias.impl().get()});

@@ -28,8 +28,8 @@ namespace headtorch::train {
 ///     });
 ///     for (auto [x, y] : loader) step(x.to<Cuda>(), y.to<Cuda>());
 ///
-/// The result of a call is overwritten by the next. Batches of another shape than the first (a last, smaller one) are not recorded, but
-/// called. The function must not read numbers back (item()), nor decide by them.
+/// The result of a call is overwritten by the next. Batches of another shape or type than the first (a last, smaller one) are not recorded,
+/// but called. The function must not read numbers back (item()), nor decide by them.
 template <class F>
 class GraphedStep {
 public:
@@ -40,9 +40,12 @@ public:
     auto operator()(const Tensor<T, D>& first, const X&... rest) { return run(D{}, first, rest...); }
 
     /// True once the step was recorded.
-    bool recorded() const { return recorded_; }
+    bool recorded() const { return state_ != nullptr; }
 
 private:
+    template <class... X>
+    static constexpr char kind = 0;  // whose address stands for these types
+
     template <class D, class... X>
     auto run(D device, const X&... x) {
         using Result = std::remove_cvref_t<std::invoke_result_t<F&, const X&...>>;
@@ -64,8 +67,9 @@ private:
                 state->graph = device_graph(device);
                 state->graph.capture([&] { state->result = std::apply(step_, state->inputs); });
                 state_ = state;
-                recorded_ = true;
+                kind_ = &kind<X...>;
             }
+            if (kind_ != &kind<X...>) return step_(x...);
             State& state = *static_cast<State*>(state_.get());
             const bool same = std::apply([&](const X&... held) { return ((held.shape() == x.shape()) && ...); }, state.inputs);
             if (!same) return step_(x...);
@@ -80,8 +84,8 @@ private:
 
     F step_;
     int warmup_, calls_ = 0;
-    bool recorded_ = false;
     std::shared_ptr<void> state_;
+    const char* kind_ = nullptr;  ///< of the state's inputs
 };
 
 }  // namespace headtorch::train

@@ -158,6 +158,21 @@ TEST_CASE("a recorded training step is the step", "[cuda]") {
     CHECK(weights_of(plain) == weights_of(recorded));
 }
 
+TEST_CASE("a step that was recorded for other types is called", "[cuda]") {
+    int calls = 0;
+    train::GraphedStep step([&](const auto& x) {
+        ++calls;
+        return Tensor<float, Cuda>((x * x).template to<float>());
+    });
+    for (int i = 0; i < 5; ++i) (void)step(full<float, Cuda>({2}, 2.0f));
+    CHECK(step.recorded());
+    CHECK(calls == 4);  // three to warm up, and the recording
+    CHECK(step(full<double, Cuda>({2}, 3.0)).tolist() == std::vector<float>{9, 9});
+    CHECK(calls == 5);
+    CHECK(step(full<float, Cuda>({2}, 4.0f)).tolist() == std::vector<float>{16, 16});
+    CHECK(calls == 5);
+}
+
 TEST_CASE("on the CPU a step is called", "[cuda]") {
     int calls = 0;
     train::GraphedStep step([&](const Tensor<float, Cpu>& x) {

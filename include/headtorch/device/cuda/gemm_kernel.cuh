@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <cstdint>
 #include <string_view>
+#include <type_traits>
 
 #include "headtorch/device/cuda/gemm_tile.cuh"
 #include "headtorch/device/matrix.hpp"
@@ -35,7 +36,10 @@ struct Product {
 
 template <class C>
 __device__ inline C apply_epilogue(Epilogue epilogue, C x) {
-    return epilogue == Epilogue::relu && x < C{0} ? C{0} : x;
+    if constexpr (std::is_floating_point_v<C>)  // relu is of nothing else
+        return epilogue == Epilogue::relu && x < C{0} ? C{0} : x;
+    else
+        return x;
 }
 
 /// Element e of a factor that a thread fetches, as a pointer that moves on from slice to slice.
