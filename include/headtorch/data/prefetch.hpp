@@ -68,20 +68,13 @@ void each_tensor(const Batch& batch, const Use& use) {
         std::apply([&](const auto&... fields) { (each_tensor(fields, use), ...); }, batch);
 }
 
-/// An uninitialised tensor in pinned memory.
-template <Device D, class T>
-Tensor<T, Cpu> pinned_tensor(const Shape& shape) {
-    const std::size_t bytes = static_cast<std::size_t>(shape.numel()) * sizeof(T);
-    return from_blob(static_cast<T*>(allocate_pinned(D{}, bytes)), shape, [bytes](T* data) { deallocate_pinned(D{}, data, bytes); });
-}
-
 /// The same batch with the host's tensors copied into pinned memory.
 template <Device D, class Batch>
 Batch pinned(const Batch& batch) {
     const NoGrad guard;
     return with_tensors<Batch>(batch, []<class T, class E>(const Tensor<T, E>& x) {
         if constexpr (std::same_as<E, Cpu>) {
-            const Tensor<T, Cpu> copy = pinned_tensor<D, T>(x.shape());
+            const Tensor<T, Cpu> copy = headtorch::detail::pinned_tensor<D, T>(x.shape());
             copy.copy_(x);
             return copy;
         } else {
@@ -113,31 +106,14 @@ public:
     Uploads() = default;
     Uploads(const Uploads&) = delete;
     Uploads& operator=(const Uploads&) = delete;
-    /// Pinned memory may serve others only when its copy is done.
-    ~Uploads() {
-        for (const Way& way : started_) way.copied.settle();
-        for (const Way& way : passed_) way.copied.settle();
-    }
 
     std::size_t size() const { return started_.size(); }
     /// Starts the copies of a batch in pinned memory.
-    void start(Batch pinned) {
+    void start(const Batch& pinned) {
         const auto scope = side_work(D{});
-        try {
-            Result result = with_tensors<Result>(pinned, []<class T, class E>(const Tensor<T, E>& x) {
-                if constexpr (std::same_as<E, Cpu>) {
-                    const Tensor<T, D> copy = empty<T, D>(x.shape());
-                    start_copy(Cpu{}, D{}, x.data(), copy.data(), static_cast<std::size_t>(x.numel()) * sizeof(T));
-                    return copy;
-                } else {
-                    return x;
-                }
-            });
-            started_.push_back({std::move(pinned), std::move(result), work_mark(D{})});
-        } catch (...) {
-            work_mark(D{}).settle();  // some fields may be on their way
-            throw;
-        }
+        const NoGrad guard;
+        Result result = with_tensors<Result>(pinned, [](const auto& x) { return x.template to<D>({.non_blocking = true}); });
+        started_.push_back({std::move(result), work_mark(D{})});
     }
     /// The batch that was started first; the current stream waits for it.
     Result take() {
@@ -155,7 +131,6 @@ public:
 
 private:
     struct Way {
-        Batch pinned;
         Result result;
         decltype(work_mark(D{})) copied;
     };

@@ -120,6 +120,20 @@ const Tensor<T, D>& Tensor<T, D>::copy_(const Tensor& source) const {
 }
 
 template <class T, class D>
+template <Device E>
+    requires(!std::same_as<D, E>)
+const Tensor<T, D>& Tensor<T, D>::copy_(const Tensor<T, E>& source, TransferOptions options) const {
+    bool recorded = false;
+    if constexpr (Floating<T>) recorded = autograd::needs_grad(*this) || autograd::needs_grad(source);
+    if (recorded || !is_contiguous() || !(source.shape() == shape())) return copy_(source.template to<D>());
+    const OpScope scope("copy_", {impl_.get(), source.get()});
+    detail::check_in_place("copy_", *this);
+    detail::transfer(detail::detached_contiguous(source), *this, options);
+    get()->bump_version("copy_");
+    return *this;
+}
+
+template <class T, class D>
 const Tensor<T, D>& Tensor<T, D>::fill_(T value) const {
     const OpScope scope("fill_");
     detail::check_in_place("fill_", *this);

@@ -30,6 +30,12 @@ struct BackwardOptions {
     bool retain_graph = create_graph;
 };
 
+/// Options of to<Device>() and copy_(). With non_blocking a copy from or to pinned memory is only put on its way: the GPU's later work comes
+/// after it, the host waits (cuda::synchronize(), say) before it reads what is to come, or writes what is to go.
+struct TransferOptions {
+    bool non_blocking = false;
+};
+
 /// The values of a reduction and where they stood.
 template <class T, class D>
 struct ValuesAndIndices {
@@ -118,8 +124,14 @@ public:
     /// Element type U, differentiable between floating types. The tensor itself when nothing changes.
     template <Scalar U>
     Tensor<U, D> to() const;
+    /// On another device.
     template <Device E>
-    Tensor<T, E> to() const;
+    Tensor<T, E> to(TransferOptions options = {}) const;
+    /// A copy in memory from and to which a GPU copies by itself; the tensor itself when it is there already. On the CPU.
+    template <Device E = Cuda>
+    Tensor pin_memory() const;
+    template <Device E = Cuda>
+    bool is_pinned() const;
 
     // --- views (ops/view.hpp): share storage, differentiable ----------------------------------------------------------
     Tensor view(const Shape& shape) const;
@@ -155,6 +167,10 @@ public:
 
     // --- in place (ops/inplace.hpp) -------------------------------------------------------------------------------------
     const Tensor& copy_(const Tensor& source) const;
+    /// From another device.
+    template <Device E>
+        requires(!std::same_as<D, E>)
+    const Tensor& copy_(const Tensor<T, E>& source, TransferOptions options = {}) const;
     const Tensor& fill_(T value) const;
     const Tensor& zero_() const { return fill_(T(0)); }
     const Tensor& masked_fill_(const Tensor<bool, D>& mask, T value) const;

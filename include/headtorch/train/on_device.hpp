@@ -71,16 +71,8 @@ inline constexpr bool is_far<Tensor<T, D>> = !std::same_as<D, Cpu>;
 template <class T, class D>
 class HostCopy {
 public:
-    explicit HostCopy(const Tensor<T, D>& x) : host_(data::detail::pinned_tensor<D, T>(x.shape())) {
-        const Tensor<T, D> values = headtorch::detail::detached_contiguous(x);
-        start_copy(D{}, Cpu{}, values.data(), host_.data(), static_cast<std::size_t>(x.numel()) * sizeof(T));
-        copied_.emplace(work_mark(D{}));
-    }
-    HostCopy(HostCopy&&) = default;
-    HostCopy& operator=(HostCopy&&) = default;
-    ~HostCopy() {
-        if (copied_) copied_->settle();
-    }
+    explicit HostCopy(const Tensor<T, D>& x)
+        : host_(x.detach().template to<Cpu>({.non_blocking = true})), copied_(work_mark(D{})) {}
 
     /// Waits for the copy. Throws what the GPU found wrong in the work before it.
     const Tensor<T, Cpu>& get() {

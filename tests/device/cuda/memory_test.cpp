@@ -166,9 +166,75 @@ TEST_CASE("pinned memory copies while the host goes on", "[cuda]") {
     const auto y = from_blob(host, {1000}).to<Cuda>();
     host[999] = 0;
     CHECK(y.tolist()[999] == 999.0f);
-    cuda::PinnedMemory::instance().deallocate(host, bytes);
+    cuda::PinnedMemory::instance().deallocate(host);
     CHECK(cuda::PinnedMemory::instance().allocate(bytes) == host);
-    cuda::PinnedMemory::instance().deallocate(host, bytes);
+    cuda::PinnedMemory::instance().deallocate(host);
+}
+
+TEST_CASE("pin_memory, and copies that do not block", "[cuda]") {
+    const auto x = arange<float, Cpu>(4096).reshape({64, 64});
+    CHECK_FALSE(x.is_pinned());
+    auto pinned = x.pin_memory();
+    CHECK(pinned.is_pinned());
+    CHECK(pinned[3].is_pinned());
+    CHECK(pinned.pin_memory().is_same(pinned));
+    CHECK(pinned.tolist() == x.tolist());
+    CHECK(x.t().pin_memory().tolist() == x.t().contiguous().tolist());
+    CHECK((empty<float, Cpu>({0, 2}).pin_memory().shape() == Shape{0, 2}));
+    CHECK_FALSE((ones<float, Cuda>({2}).is_pinned()));
+
+    const auto y = pinned.to<Cuda>({.non_blocking = true});
+    const auto z = zeros<float, Cuda>({64, 64});
+    z.copy_(pinned, {.non_blocking = true});
+    pinned = {};  // the copies are still to come
+    const auto other = full<float, Cpu>({64, 64}, -1.0f).pin_memory();  // has memory of its own
+    CHECK(y.tolist() == x.tolist());
+    CHECK(z.tolist() == x.tolist());
+    CHECK(other.tolist()[0] == -1.0f);
+
+    const auto back = (y * 2.0f).to<Cpu>({.non_blocking = true});
+    CHECK(back.is_pinned());
+    other.copy_(y + 1.0f, {.non_blocking = true});
+    cuda::synchronize();
+    CHECK(back.tolist() == (x * 2.0f).tolist());
+    CHECK(other.tolist() == (x + 1.0f).tolist());
+
+    // what cannot be on its way blocks: pageable memory, rows with gaps, gradients
+    const auto pageable = zeros<float, Cpu>({64, 64});
+    pageable.copy_(y, {.non_blocking = true});
+    CHECK(pageable.tolist() == x.tolist());
+    other.t().copy_(y, {.non_blocking = true});
+    CHECK(other.t().contiguous().tolist() == x.tolist());
+    CHECK(x.t().to<Cuda>({.non_blocking = true}).tolist() == x.t().contiguous().tolist());
+    const auto row = ones<float, Cuda>({64});
+    z.copy_(row.to<Cpu>());  // spreads
+    CHECK(z.tolist() == std::vector<float>(4096, 1.0f));
+    const auto w = full<double, Cpu>({3}, 2.0).requires_grad_();
+    const auto far = zeros<double, Cuda>({3});
+    far.copy_(w.pin_memory(), {.non_blocking = true});
+    (far * far).sum().backward();
+    CHECK(w.grad().tolist() == std::vector<double>(3, 4.0));
+    CHECK_THROWS_AS(z.copy_(ones<float, Cpu>({5})), ShapeError);
+    const auto flags = tensor<bool, Cpu>({true, false}).pin_memory().to<Cuda>({.non_blocking = true});
+    CHECK(flags.tolist() == std::vector<bool>{true, false});
+
+    cuda::Graph graph;  // which knows nothing of the host's memory
+    CHECK_THROWS_WITH(graph.capture([&] { z.copy_(other, {.non_blocking = true}); }), contains("a graph cannot record a copy from the host"));
+}
+
+TEST_CASE("pinned memory serves again when the copies are done", "[cuda]") {
+    auto& memory = cuda::PinnedMemory::instance();
+    const auto x = zeros<float, Cuda>({100000});
+    for (int i = 0; i < 50; ++i) {
+        x.copy_(full<float, Cpu>({100000}, static_cast<float>(i)).pin_memory(), {.non_blocking = true});
+        const auto next = full<float, Cpu>({100000}, -1.0f).pin_memory();
+        CHECK((x + 1.0f)[99999].item() == static_cast<float>(i) + 1);
+    }
+    cuda::synchronize();
+    void* first = memory.allocate(12345678);
+    memory.deallocate(first);
+    CHECK(memory.allocate(12345678) == first);
+    memory.deallocate(first);
 }
 
 TEST_CASE("several GPUs", "[cuda]") {

@@ -4,12 +4,15 @@
 
 /// Copies between host and device, and numbers back.
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
+#include <map>
 #include <mutex>
 #include <string_view>
 #include <type_traits>
 #include <unordered_map>
+#include <utility>
 #include <vector>
 
 #include "headtorch/device/cuda/stream.cuh"
@@ -17,7 +20,8 @@
 
 namespace headtorch::cuda {
 
-/// Pinned host memory: the GPU copies from and to it by itself, while the host goes on. Kept for reuse, since CUDA takes long to make it.
+/// Pinned host memory: the GPU copies from and to it by itself, while the host goes on. Kept for reuse, since CUDA takes long to make it; a
+/// block serves again when the copies are done that use it.
 class PinnedMemory {
 public:
     static PinnedMemory& instance() {
@@ -28,30 +32,65 @@ public:
     void* allocate(std::size_t bytes) {
         bytes = rounded(bytes);
         const std::lock_guard lock(mutex_);
-        std::vector<void*>& kept = free_[bytes];
-        if (!kept.empty()) {
-            void* data = kept.back();
-            kept.pop_back();
-            return data;
-        }
+        const BesideCapture beside;
+        take_back();
+        std::vector<char*>& kept = free_[bytes];
         void* data = nullptr;
-        check(cudaHostAlloc(&data, bytes, cudaHostAllocDefault), "pin_memory", "cudaHostAlloc");
+        if (kept.empty()) {
+            check(cudaHostAlloc(&data, bytes, cudaHostAllocDefault), "pin_memory", "cudaHostAlloc");
+        } else {
+            data = kept.back();
+            kept.pop_back();
+        }
+        in_use_[static_cast<char*>(data)].bytes = bytes;
         return data;
     }
-    /// Nothing that was started may still use it.
-    void deallocate(void* data, std::size_t bytes) noexcept {
+    void deallocate(void* data) noexcept {
         const std::lock_guard lock(mutex_);
-        free_[rounded(bytes)].push_back(data);
+        const auto found = in_use_.find(static_cast<char*>(data));
+        waiting_.emplace_back(found->first, std::move(found->second));
+        in_use_.erase(found);
+    }
+    /// A copy that uses memory from here was put into the current stream.
+    void record_copy(const void* host) {
+        const std::lock_guard lock(mutex_);
+        auto block = in_use_.upper_bound(static_cast<char*>(const_cast<void*>(host)));
+        if (block == in_use_.begin()) return;
+        --block;
+        if (static_cast<const char*>(host) >= block->first + block->second.bytes) return;  // the caller's own
+        Event copied;
+        copied.record();
+        block->second.copies.push_back(std::move(copied));
     }
 
 private:
+    struct Block {
+        std::size_t bytes = 0;
+        std::vector<Event> copies{};
+    };
+
     static std::size_t rounded(std::size_t bytes) {
         std::size_t size = 4096;
         while (size < bytes) size *= 2;
         return size;
     }
+    void take_back() {
+        for (std::size_t i = 0; i < waiting_.size();) {
+            auto& [data, block] = waiting_[i];
+            if (!std::all_of(block.copies.begin(), block.copies.end(), [](const Event& copied) { return copied.query(); })) {
+                ++i;
+                continue;
+            }
+            free_[block.bytes].push_back(data);
+            std::swap(waiting_[i], waiting_.back());
+            waiting_.pop_back();
+        }
+    }
+
     std::mutex mutex_;
-    std::unordered_map<std::size_t, std::vector<void*>> free_;
+    std::map<char*, Block> in_use_;
+    std::vector<std::pair<char*, Block>> waiting_;
+    std::unordered_map<std::size_t, std::vector<char*>> free_;
 };
 
 inline bool is_pinned(const void* host) {

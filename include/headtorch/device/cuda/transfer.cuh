@@ -62,14 +62,17 @@ private:
 namespace headtorch {
 
 inline void* allocate_pinned(Cuda, std::size_t bytes) { return cuda::PinnedMemory::instance().allocate(bytes); }
-inline void deallocate_pinned(Cuda, void* data, std::size_t bytes) noexcept { cuda::PinnedMemory::instance().deallocate(data, bytes); }
+inline void deallocate_pinned(Cuda, void* data) noexcept { cuda::PinnedMemory::instance().deallocate(data); }
+inline bool is_pinned(Cuda, const void* data) { return cuda::is_pinned(data); }
 
-/// On the current stream. The host's memory is pinned, and stays as it is until the copy is done.
+/// On the current stream. The host's memory is pinned, and keeps its numbers until the copy is done.
 inline void start_copy(Cpu, Cuda, const void* from, void* to, std::size_t bytes) {
     cuda::copy_async(to, from, bytes, cudaMemcpyHostToDevice, "to");
+    cuda::PinnedMemory::instance().record_copy(from);
 }
 inline void start_copy(Cuda, Cpu, const void* from, void* to, std::size_t bytes) {
     cuda::copy_async(to, from, bytes, cudaMemcpyDeviceToHost, "to");
+    cuda::PinnedMemory::instance().record_copy(to);
 }
 
 inline cuda::SideWork side_work(Cuda) { return {}; }
