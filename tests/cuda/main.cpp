@@ -1,7 +1,7 @@
 // headtorch: tensors and autograd for C++20.
 // SPDX-License-Identifier: MIT
 
-// main() of the tests of CUDA: without a GPU they are skipped, and say so; but for the one that has HEADTORCH_WITHOUT_GPU in its environment.
+// main() of the tests of CUDA: without a GPU they are skipped, and say so; but for the one with HEADTORCH_WITHOUT_GPU in its environment.
 #if __has_include(<catch2/catch_session.hpp>)
 #include <catch2/catch_session.hpp>
 #else

@@ -40,7 +40,7 @@ struct ReferenceValues {
 inline const ReferenceValues& reference(const std::string& key) {
     static const std::map<std::string, ReferenceValues> all = [] {
         std::map<std::string, ReferenceValues> found;
-        std::ifstream file(std::string(HEADTORCH_TESTS_DIR) + "/reference/data/sklearn.txt");
+        std::ifstream file(HEADTORCH_TESTS_DIR "/reference/data/sklearn.txt");
         for (std::string line; std::getline(file, line);) {
             if (line.empty() || line[0] == '#') continue;
             std::istringstream words(line);

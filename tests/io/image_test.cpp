@@ -24,7 +24,7 @@ namespace {
 
 using Octets = std::vector<std::uint8_t>;
 
-std::string sample(const std::string& name) { return std::string(HEADTORCH_TESTS_DIR) + "/io/images/" + name; }
+std::string sample(const std::string& name) { return std::string(HEADTORCH_TESTS_DIR "/io/images/") + name; }
 
 Octets octets(const Bytes& text) { return {text.begin(), text.end()}; }
 

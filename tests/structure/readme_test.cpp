@@ -32,7 +32,7 @@ std::string message_of(F&& f) {
 }  // namespace
 
 TEST_CASE("the README's error messages are those of the code", "[structure]") {
-    std::ifstream in(std::string(HEADTORCH_SOURCE_DIR) + "/README.md");
+    std::ifstream in(HEADTORCH_SOURCE_DIR "/README.md");
     const std::string readme((std::istreambuf_iterator<char>(in)), std::istreambuf_iterator<char>());
     REQUIRE_FALSE(readme.empty());
     const auto shown = [&](const std::string& message) { CHECK_THAT(readme, contains("| `" + message + "` |")); };

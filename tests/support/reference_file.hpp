@@ -189,7 +189,7 @@ private:
 
 /// All cases of a file in tests/reference/data. Throws IoError on a line it does not understand.
 inline std::vector<Case> load_cases(const std::string& file) {
-    std::ifstream stream(std::string(HEADTORCH_TESTS_DIR) + "/reference/data/" + file);
+    std::ifstream stream(std::string(HEADTORCH_TESTS_DIR "/reference/data/") + file);
     if (!stream) throw IoError(message("reference: cannot read tests/reference/data/", file));
     std::vector<Case> cases;
     std::string line;

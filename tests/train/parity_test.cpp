@@ -16,7 +16,7 @@ using namespace headtorch;
 
 namespace {
 
-std::string trace(const std::string& name) { return std::string(HEADTORCH_TESTS_DIR) + "/parity/data/" + name + ".safetensors"; }
+std::string trace(const std::string& name) { return std::string(HEADTORCH_TESTS_DIR "/parity/data/") + name + ".safetensors"; }
 
 // The networks of tests/parity/make_traces.py. `mistake` is what forward() gets wrong. -------------------------------------------
 

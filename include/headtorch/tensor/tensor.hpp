@@ -30,8 +30,8 @@ struct BackwardOptions {
     bool retain_graph = create_graph;
 };
 
-/// Options of to<Device>() and copy_(). With non_blocking a copy from or to pinned memory is only put on its way: the GPU's later work comes
-/// after it, the host waits (cuda::synchronize(), say) before it reads what is to come, or writes what is to go.
+/// Options of to<Device>() and copy_(). With non_blocking a copy from or to pinned memory is only put on its way: the GPU's later work
+/// comes after it, the host waits (cuda::synchronize(), say) before it reads what is to come, or writes what is to go.
 struct TransferOptions {
     bool non_blocking = false;
 };

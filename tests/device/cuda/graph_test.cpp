@@ -110,7 +110,8 @@ TEST_CASE("what waits for the device cannot be recorded, and does no harm", "[cu
     CHECK(!graph.captured());
     CHECK((x + x).tolist() == std::vector<float>(10, 2.0f));
     CHECK_THROWS_AS(graph.capture([&] { throw ValueError("mine"); }), ValueError);
-    CHECK_THROWS_WITH(graph.capture([&] { x.copy_(ones<float, Cpu>({10}).to<Cuda>()); }), contains("a graph cannot record a copy from the host"));
+    CHECK_THROWS_WITH(graph.capture([&] { x.copy_(ones<float, Cpu>({10}).to<Cuda>()); }),
+                      contains("a graph cannot record a copy from the host"));
     graph.capture([&] { x.copy_(x + 1.0f); });
     graph.replay();
     CHECK(x.tolist() == std::vector<float>(10, 2.0f));

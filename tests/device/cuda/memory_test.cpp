@@ -219,7 +219,8 @@ TEST_CASE("pin_memory, and copies that do not block", "[cuda]") {
     CHECK(flags.tolist() == std::vector<bool>{true, false});
 
     cuda::Graph graph;  // which knows nothing of the host's memory
-    CHECK_THROWS_WITH(graph.capture([&] { z.copy_(other, {.non_blocking = true}); }), contains("a graph cannot record a copy from the host"));
+    CHECK_THROWS_WITH(graph.capture([&] { z.copy_(other, {.non_blocking = true}); }),
+                      contains("a graph cannot record a copy from the host"));
 }
 
 TEST_CASE("pinned memory serves again when the copies are done", "[cuda]") {
