@@ -45,7 +45,8 @@ template <class T, class D>
 Tensor<T, D> embed(const Tensor<T, D>& g, const Shape& base, const Geometry& view) {
     const OpScope scope("embed", {g.impl().get()});
     const Tensor<T, D> y = zeros<T, D>(base);
-    add_strided(D{}, static_cast<const T*>(detached_contiguous(g).data()), view.shape, view.strides, y.data() + view.offset);
+    if (g.numel() > 0)
+        add_strided(D{}, static_cast<const T*>(detached_contiguous(g).data()), view.shape, view.strides, y.data() + view.offset);
     if (!autograd::needs_grad(g)) return y;
     return autograd::record("embed", y, autograd::input(g, [view](const auto& gg) { return view_of_contiguous(gg, view); }));
 }
