@@ -124,6 +124,16 @@ TEST_CASE("narrow, select, diagonal, unfold", "[tensor]") {
     CHECK_THROWS_AS(line.unfold(0, 2, 0), ValueError);
 }
 
+TEST_CASE("views without elements point nowhere else", "[tensor]") {
+    const auto none = zeros({0, 3}), some = counting({2, 3});
+    CHECK(none.select(1, 2).data() == none.data());
+    CHECK(none.narrow(1, 1, 2).data() == none.data());
+    CHECK(some.narrow(0, 2, 0).data() == some.data());
+    const auto leaf = zeros({0, 3}).requires_grad_();
+    leaf.select(1, 2).sum().backward();
+    CHECK(leaf.grad().shape() == Shape{0, 3});
+}
+
 TEST_CASE("views share elements", "[tensor]") {
     const auto x = counting({2, 3});
     x.t()(1, headtorch::all).fill_(9);

@@ -22,8 +22,8 @@
 #include <utility>
 
 #include "headtorch/autograd/grad_mode.hpp"
+#include "headtorch/ops/copy.hpp"
 #include "headtorch/ops/inplace.hpp"
-#include "headtorch/tensor/create.hpp"
 #include "headtorch/tensor/tensor.hpp"
 
 namespace headtorch::data {
@@ -68,7 +68,8 @@ void each_tensor(const Batch& batch, const Use& use) {
         std::apply([&](const auto&... fields) { (each_tensor(fields, use), ...); }, batch);
 }
 
-/// The same batch with the host's tensors copied into pinned memory.
+/// The same batch with the host's tensors copied into pinned memory; those that are in it, too, for what made the batch may use its memory
+/// for the next one.
 template <Device D, class Batch>
 Batch pinned(const Batch& batch) {
     const NoGrad guard;

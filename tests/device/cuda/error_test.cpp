@@ -106,6 +106,15 @@ TEST_CASE("memory is given back though a call fails, and no recording asks for m
         CHECK(cuda::memory_stats().memory_allocated == before.memory_allocated);
     }
     const auto x = full<float, Cuda>({1000}, 1.0f);
+    for (const char* call : {"cudaMemcpyAsync", "cudaEventCreateWithFlags", "cudaEventRecord"}) {
+        auto pinned = full<float, Cpu>({1000}, 1.0f).pin_memory();
+        for (int k = 0; k < 50; ++k) x.copy_(x * 1.0f);  // what keeps the copy waiting
+        cuda_emulator::fail_next(call, cudaErrorInvalidValue);
+        CHECK(thrown([&] { x.copy_(pinned, {.non_blocking = true}); }).find(std::string(call) + " failed") != std::string::npos);
+        pinned = {};
+        const auto next = full<float, Cpu>({1000}, -1.0f).pin_memory();  // perhaps in the same memory
+        CHECK(x.tolist() == std::vector<float>(1000, 1.0f));
+    }
     cuda::Graph graph;
     const auto before = cuda::memory_stats();
     cuda_emulator::fail_next("cudaMalloc", cudaErrorMemoryAllocation, 1);

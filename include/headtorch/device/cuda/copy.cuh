@@ -58,9 +58,16 @@ public:
         if (block == in_use_.begin()) return;
         --block;
         if (static_cast<const char*>(host) >= block->first + block->second.bytes) return;  // the caller's own
-        Event copied;
-        copied.record();
-        block->second.copies.push_back(std::move(copied));
+        std::vector<Event>& copies = block->second.copies;
+        const BesideCapture beside;
+        try {
+            std::erase_if(copies, [](const Event& copied) { return copied.query(); });
+            copies.emplace_back();
+            copies.back().record();
+        } catch (...) {  // what cannot be marked is waited for
+            cudaStreamSynchronize(current_stream().get());
+            throw;
+        }
     }
 
 private:
